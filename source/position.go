@@ -1,0 +1,216 @@
+package source
+
+import (
+	"bytes"
+	"sync"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// document is the text of one YAML document. Its nodes are parsed on first
+// use, since most documents are never asked for a place.
+type document struct {
+	path string
+	line int // 1-based line of the file at which text starts
+	text []byte
+
+	parse sync.Once
+	root  *yaml.Node // nil where the text has no nodes
+}
+
+func (d *document) position(path []any) Position {
+	d.parse.Do(func() {
+		var n yaml.Node
+		if yaml.Unmarshal(d.text, &n) == nil && len(n.Content) > 0 {
+			d.root = n.Content[0]
+		}
+	})
+	if d.root == nil {
+		return d.firstContent()
+	}
+	return d.region(locate(d.root, path))
+}
+
+// locate walks down the path as far as the nodes go and returns the node at
+// which to point. A step into a map or list is pointed at by its key.
+func locate(root *yaml.Node, path []any) *yaml.Node {
+	point, at := root, root
+	for _, step := range path {
+		key, value := child(at, step)
+		if value == nil {
+			break
+		}
+		point, at = key, resolve(value)
+		if value.Kind == yaml.ScalarNode || value.Kind == yaml.AliasNode {
+			point = value
+		}
+	}
+	return point
+}
+
+// child finds the key and the value node of one step; for a list item, which
+// has no key, the item stands for both.
+func child(at *yaml.Node, step any) (key, value *yaml.Node) {
+	switch s := step.(type) {
+	case string:
+		if at.Kind == yaml.MappingNode {
+			return field(at, s, 0)
+		}
+	case int:
+		if at.Kind == yaml.SequenceNode && s >= 0 && s < len(at.Content) {
+			item := at.Content[s]
+			return firstOf(item), item
+		}
+	}
+	return nil, nil
+}
+
+// maxMerges bounds how deep "<<" merges are followed.
+const maxMerges = 32
+
+// field finds a field of a mapping: the last of equal keys wins, as in the
+// decoder, and a key of the mapping itself wins over a merged one.
+func field(m *yaml.Node, name string, depth int) (key, value *yaml.Node) {
+	if depth > maxMerges {
+		return nil, nil
+	}
+	for i := len(m.Content) - 2; i >= 0; i -= 2 {
+		if resolve(m.Content[i]).Value == name {
+			return m.Content[i], m.Content[i+1]
+		}
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Tag != "!!merge" && m.Content[i].Value != "<<" {
+			continue
+		}
+		for _, source := range mergeSources(m.Content[i+1]) {
+			if key, value = field(source, name, depth+1); value != nil {
+				return key, value
+			}
+		}
+	}
+	return nil, nil
+}
+
+func mergeSources(n *yaml.Node) []*yaml.Node {
+	n = resolve(n)
+	switch n.Kind {
+	case yaml.MappingNode:
+		return []*yaml.Node{n}
+	case yaml.SequenceNode:
+		var all []*yaml.Node
+		for _, item := range n.Content {
+			if item = resolve(item); item.Kind == yaml.MappingNode {
+				all = append(all, item)
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// resolve follows an alias to its anchor.
+func resolve(n *yaml.Node) *yaml.Node {
+	for range maxMerges {
+		if n.Kind != yaml.AliasNode || n.Alias == nil {
+			return n
+		}
+		n = n.Alias
+	}
+	return n
+}
+
+// firstOf gives the node whose text opens a list item: its first key.
+func firstOf(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		return n.Content[0]
+	}
+	return n
+}
+
+// region gives the part of the node's first line that belongs to it.
+func (d *document) region(n *yaml.Node) Position {
+	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 {
+		n = firstOf(n)
+	}
+	line := d.lineText(n.Line)
+	rest := skipRunes(line, n.Column-1)
+	p := Position{Path: d.path, Line: d.line + n.Line - 1, Column: n.Column}
+	p.EndColumn = p.Column + max(1, utf8.RuneCount(rest[:token(rest, n)]))
+	return p
+}
+
+// token gives the length in bytes of the text of node n at the start of rest.
+func token(rest []byte, n *yaml.Node) int {
+	switch {
+	case len(rest) == 0:
+		return 0
+	case n.Kind == yaml.AliasNode:
+		return min(len(rest), len(n.Value)+1)
+	case n.Kind != yaml.ScalarNode:
+		return 1 // a flow map or list: its bracket
+	case n.Style&yaml.DoubleQuotedStyle != 0:
+		return quoted(rest, '"')
+	case n.Style&yaml.SingleQuotedStyle != 0:
+		return quoted(rest, '\'')
+	case bytes.HasPrefix(rest, []byte(n.Value)):
+		return len(n.Value)
+	}
+	return len(rest)
+}
+
+// quoted gives the length of the quoted string that rest begins with, behind
+// a tag or an anchor if there is one, or of rest where the string goes on on
+// the next line.
+func quoted(rest []byte, quote byte) int {
+	start := bytes.IndexByte(rest, quote)
+	if start < 0 {
+		return len(rest)
+	}
+	for i := start + 1; i < len(rest); i++ {
+		switch {
+		case rest[i] == '\\' && quote == '"':
+			i++
+		case rest[i] == quote && quote == '\'' && i+1 < len(rest) && rest[i+1] == quote:
+			i++
+		case rest[i] == quote:
+			return i + 1
+		}
+	}
+	return len(rest)
+}
+
+// lineText gives a line of the document, counted from 1, without its end.
+func (d *document) lineText(line int) []byte {
+	text := d.text
+	for ; line > 1; line-- {
+		_, rest, found := bytes.Cut(text, []byte("\n"))
+		if !found {
+			return nil
+		}
+		text = rest
+	}
+	text, _, _ = bytes.Cut(text, []byte("\n"))
+	return bytes.TrimRight(text, "\r")
+}
+
+// firstContent places the document as a whole, where it has no nodes.
+func (d *document) firstContent() Position {
+	for pos, line := 0, 0; pos < len(d.text); line++ {
+		end := lineEnd(d.text, pos)
+		if text := bytes.TrimSpace(d.text[pos:end]); len(text) > 0 && text[0] != '#' {
+			return Position{Path: d.path, Line: d.line + line, Column: 1, EndColumn: 2}
+		}
+		pos = end
+	}
+	return Position{Path: d.path, Line: d.line, Column: 1, EndColumn: 2}
+}
+
+func skipRunes(text []byte, n int) []byte {
+	for ; n > 0 && len(text) > 0; n-- {
+		_, size := utf8.DecodeRune(text)
+		text = text[size:]
+	}
+	return text
+}
