@@ -1,0 +1,182 @@
+package rbac
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	kjson "sigs.k8s.io/json"
+
+	"github.com/hotpod-dev/hotpod/source"
+)
+
+// Workload is a Pod, or an object whose controller makes pods from a template.
+type Workload struct {
+	Object    *source.Object
+	Namespace string
+	SpecPath  []any // of the pod spec within the object
+	Spec      PodSpec
+	Tokens    []Token // what its containers can read
+}
+
+// Token is a service account's token that a workload mounts.
+type Token struct {
+	Subject Subject
+	Account *ServiceAccount // its definition, nil where the input has none
+	Mount   Mount
+	Path    []any // what in the workload mounts it
+}
+
+// Mount is the way in which a token gets into a pod.
+type Mount string
+
+// The ways that Kubernetes has.
+const (
+	Automount Mount = "automount" // by the ServiceAccount admission controller
+	Projected Mount = "projected" // a projected serviceAccountToken volume
+	Secret    Mount = "secret"    // a volume of a token Secret
+)
+
+// PodSpec is the part of a pod's spec that decides about tokens. It is not
+// corev1.PodSpec, so that an oddity elsewhere in the spec hides no token.
+type PodSpec struct {
+	ServiceAccountName string      `json:"serviceAccountName"`
+	DeprecatedAccount  string      `json:"serviceAccount"`
+	Automount          *bool       `json:"automountServiceAccountToken"`
+	Containers         []container `json:"containers"`
+	InitContainers     []container `json:"initContainers"`
+	EphemeralContainer []container `json:"ephemeralContainers"`
+	Volumes            []volume    `json:"volumes"`
+}
+
+type container struct {
+	Name         string `json:"name"`
+	Image        string `json:"image"`
+	VolumeMounts []struct {
+		Name      string `json:"name"`
+		MountPath string `json:"mountPath"`
+	} `json:"volumeMounts"`
+}
+
+type volume struct {
+	Name   string `json:"name"`
+	Secret *struct {
+		SecretName string `json:"secretName"`
+	} `json:"secret"`
+	Projected *struct {
+		Sources []struct {
+			Token *struct {
+				Audience string `json:"audience"`
+			} `json:"serviceAccountToken"`
+			Secret *struct {
+				Name string `json:"name"`
+			} `json:"secret"`
+		} `json:"sources"`
+	} `json:"projected"`
+}
+
+// AccountName is the service account that the pod runs as.
+func (s *PodSpec) AccountName() string {
+	return cmp.Or(s.ServiceAccountName, s.DeprecatedAccount, "default")
+}
+
+// AccountPath is the path of the element that chooses the account: its name,
+// or the pod spec where the account is default because none is named.
+func (w *Workload) AccountPath() []any {
+	switch {
+	case w.Spec.ServiceAccountName != "":
+		return w.path("serviceAccountName")
+	case w.Spec.DeprecatedAccount != "":
+		return w.path("serviceAccount")
+	}
+	return w.SpecPath
+}
+
+func (w *Workload) path(more ...any) []any {
+	return append(slices.Clone(w.SpecPath), more...)
+}
+
+// specPaths are the places at which objects hold a pod spec.
+var specPaths = [][]any{
+	{"spec", "template", "spec"},                                          // Deployment … Job, Rollout, Knative Service
+	{"spec", "jobTemplate", "spec", "template", "spec"},                   // CronJob
+	{"spec", "jobTargetRef", "template", "spec"},                          // KEDA ScaledJob
+	{"spec", "leaderWorkerTemplate", "workerTemplate", "spec"},            // LeaderWorkerSet
+	{"spec", "leaderWorkerTemplate", "leaderTemplate", "spec"},            //
+	{"spec", "workloadTemplate", "spec", "template", "spec"},              // OpenKruise
+	{"spec", "template", "spec", "template", "spec"},                      // templates of workloads
+	{"spec", "statefulSetTemplate", "spec", "template", "spec"},           //
+	{"spec", "deploymentTemplate", "spec", "template", "spec"},            //
+	{"spec", "replicatedJobs", 0, "template", "spec", "template", "spec"}, // JobSet
+}
+
+// addWorkload enters an object that makes pods, if it is one.
+func (b *builder) addWorkload(o *source.Object) {
+	paths := specPaths
+	switch {
+	case o.Group() == "" && o.Kind == "Pod":
+		paths = [][]any{{"spec"}}
+	case o.Group() == "" && o.Kind == "PodTemplate":
+		return // nothing runs it
+	}
+	var raw map[string]any
+	for _, path := range paths {
+		if raw == nil {
+			if err := o.Decode(&raw); err != nil {
+				b.problem(o.At(), true, err)
+				return
+			}
+		}
+		spec, _ := dig(raw, path).(map[string]any)
+		if _, hasContainers := spec["containers"].([]any); hasContainers && !fragment(o, raw, spec) {
+			b.addPodSpec(o, path, spec)
+		}
+	}
+}
+
+// addPodSpec enters a workload whose pod spec stands at path.
+func (b *builder) addPodSpec(o *source.Object, path []any, spec map[string]any) {
+	w := &Workload{Object: o, Namespace: b.namespaceOf(o), SpecPath: path}
+	text, err := json.Marshal(spec)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &w.Spec)
+	}
+	if err != nil {
+		b.problem(o.At(path...), true, fmt.Errorf("%s: the pod spec is not readable: %w", o, err))
+	}
+	b.model.Workloads = append(b.model.Workloads, w)
+}
+
+// dig walks down fields and indexes of decoded JSON.
+func dig(v any, path []any) any {
+	for _, step := range path {
+		switch s := step.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[s]
+		case int:
+			l, _ := v.([]any)
+			if s >= len(l) {
+				return nil
+			}
+			v = l[s]
+		}
+	}
+	return v
+}
+
+// fragment tells a patch, of which trees with overlays are full, from a
+// workload: the API server requires an image for each container and, for the
+// kinds of apps/v1, a selector. A patch says nothing of the account that the
+// whole has.
+func fragment(o *source.Object, raw, spec map[string]any) bool {
+	if o.APIVersion == "apps/v1" && dig(raw, []any{"spec", "selector"}) == nil {
+		return true
+	}
+	containers, _ := spec["containers"].([]any)
+	return len(containers) == 0 || slices.ContainsFunc(containers, func(c any) bool {
+		image, _ := dig(c, []any{"image"}).(string)
+		return image == ""
+	})
+}
