@@ -38,6 +38,8 @@ generate: ## write the generated files anew
 
 verify: generate ## fail when a generated file is not up to date
 	git diff --exit-code
+	@new=$$(git ls-files --others --exclude-standard); \
+	if [ -n "$$new" ]; then printf 'not committed:\n%s\n' "$$new" >&2; exit 1; fi
 
 golden: ## write the expected outputs of the tests anew, to be reviewed as a diff
 	HOTPOD_UPDATE=1 go test ./...
