@@ -225,6 +225,12 @@ func (b *builder) grantTo(s Subject, index int, binding *Binding) {
 
 func (b *builder) finish() {
 	b.grant()
+	for _, variants := range b.roles {
+		bound := slices.ContainsFunc(variants, func(r *Role) bool { return r.Bound })
+		for _, r := range variants {
+			r.Elsewhere = bound && !r.Bound
+		}
+	}
 	for s := range b.model.grants {
 		b.model.subjects = append(b.model.subjects, s)
 	}

@@ -30,6 +30,7 @@ type Role struct {
 	Assumed    bool // as Kubernetes ships it
 	Bound      bool // some binding refers to it
 	Aggregated bool // some ClusterRole aggregates it
+	Elsewhere  bool // not bound, but another definition of this role is
 	// AggregatesTo are the shipped roles (admin, edit, view …) that take in
 	// this role's rules.
 	AggregatesTo []string
@@ -54,10 +55,21 @@ type Binding struct {
 	// role is not in the input, more where several are equally near.
 	Roles   []*Role
 	Assumed bool
+
+	variants []*Binding // all definitions of this binding, where there are several
 }
 
 // Ref is the binding's kind, namespace and name as one key.
 func (b *Binding) Ref() string { return ref(b.Object.Kind, b.Namespace, b.Name) }
+
+// CountsFrom tells whether a file means this definition of the binding. A
+// cluster holds one binding of a name; where the input defines it more than
+// once the definition nearest to the file is the one.
+func (b *Binding) CountsFrom(file string) bool {
+	return len(b.variants) < 2 || slices.Contains(nearest(file, b.variants, bindingPath), b)
+}
+
+func bindingPath(b *Binding) string { return b.Object.Origin.Path }
 
 func ref(kind, namespace, name string) string {
 	if namespace == "" {

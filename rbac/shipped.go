@@ -65,6 +65,11 @@ func (b *builder) assume(objects []*source.Object) {
 	for _, binding := range b.model.Bindings {
 		own[binding.Ref()] = append(own[binding.Ref()], binding)
 	}
+	for _, variants := range own {
+		for _, v := range variants {
+			v.variants = variants
+		}
+	}
 	for _, o := range objects {
 		if o.Kind == "Role" || o.Kind == "ClusterRole" {
 			b.assumeRole(o)

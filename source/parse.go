@@ -60,10 +60,6 @@ func (p *parser) fail(line int, err error) {
 	p.problems = append(p.problems, Problem{Position: Position{Path: p.path, Line: line}, Err: err, Incomplete: true})
 }
 
-func (p *parser) note(line int, err error) {
-	p.problems = append(p.problems, Problem{Position: Position{Path: p.path, Line: line}, Err: err})
-}
-
 // document reads one YAML document, or the JSON values that stand in its place.
 func (p *parser) document(line int, text []byte) {
 	// The document outlives the file's buffer, which may be large.
@@ -84,7 +80,9 @@ func (p *parser) document(line int, text []byte) {
 		if !looksLikeObject(raw) {
 			return
 		}
-		p.note(line+dup.line-1, dup)
+		p.problems = append(p.problems, Problem{
+			Position: Position{Path: p.path, Line: line + dup.line - 1}, Err: dup, Incomplete: dup.swallows(),
+		})
 	}
 	p.value(doc, raw)
 }
@@ -178,7 +176,14 @@ type duplicateError struct {
 	key  string
 }
 
+// swallows tells whether the repeated key belongs to a whole object: then a
+// "---" is missing, and of two objects only a mixture was read.
+func (e *duplicateError) swallows() bool { return e.key == `"kind"` }
+
 func (e *duplicateError) Error() string {
+	if e.swallows() {
+		return "two objects in one document: a line of --- is missing between them, and kubectl refuses the file"
+	}
 	return fmt.Sprintf("key %s is given twice; the last one counts here, and kubectl refuses the file unless --validate is off", e.key)
 }
 

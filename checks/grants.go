@@ -1,0 +1,220 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hotpod-dev/hotpod/rbac"
+)
+
+// asks reports each subject, binding and role that grants what the check asks
+// for, and each role that would if it were bound.
+func (p *Pass) asks() {
+	for _, s := range p.Model.Subjects() {
+		p.asksOf(s)
+	}
+	for _, r := range p.Model.Roles {
+		if loose(r) {
+			p.unbound(r)
+		}
+	}
+}
+
+// loose roles have no binding; those that others aggregate are judged there.
+func loose(r *rbac.Role) bool { return !r.Assumed && !r.Bound && !r.Aggregated }
+
+// hit is a witness of one permission.
+type hit struct {
+	rbac.Grant
+	rule  *rbac.Rule
+	match match
+}
+
+// asksOf looks for what one subject may do. A finding needs a grant to the
+// subject itself; what its groups have is reported of the groups, but may
+// complete what the subject has.
+func (p *Pass) asksOf(s rbac.Subject) {
+	if p.Check.unless != nil && p.Check.unless(p, s) {
+		return
+	}
+	for _, ask := range p.Check.Asks {
+		for _, g := range p.Model.Grants(s) {
+			for _, h := range p.hits(g, ask[0]) {
+				if f := p.complete(h, ask[1:], s); f != nil {
+					p.report(f)
+				}
+			}
+		}
+	}
+}
+
+// hits lists how a grant gives a permission. Under a RoleBinding permissions
+// on cluster-scoped resources are inert.
+func (p *Pass) hits(g rbac.Grant, perm Permission) []hit {
+	if g.Role == nil || g.Binding.Assumed || (g.Binding.Namespace != "" && perm.ClusterScoped) {
+		return nil
+	}
+	return p.ruleHits(g, perm)
+}
+
+func (p *Pass) ruleHits(g rbac.Grant, perm Permission) []hit {
+	var all []hit
+	for i := range g.Role.Rules {
+		rule := &g.Role.Rules[i]
+		if m, ok := perm.grantedBy(rule, p.Minor); ok {
+			all = append(all, hit{g, rule, m})
+		}
+	}
+	return all
+}
+
+// complete makes a finding of the first permission's hit where the subject has
+// the others too, as far as they reach together.
+func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
+	namespace := h.Binding.Namespace
+	var chain []Place
+	for _, perm := range others {
+		with, ok := p.second(perm, namespace, h.Binding.Object.Origin.Path, p.Model.AllGrants(s))
+		if !ok {
+			return nil
+		}
+		if namespace == "" {
+			namespace = with.Binding.Namespace
+		}
+		chain = append(chain, with.rulePlace())
+	}
+	f := h.finding(p.Check.Can, namespace)
+	if h.match.clusterScoped {
+		f.Where = ""
+	}
+	f.Chain = append(chain, f.Chain...)
+	if p.Check.raise != nil {
+		f.Severity = p.Check.raise(p, f)
+	}
+	return f
+}
+
+// second finds a grant of a further permission that is of use where the first
+// one is: in its namespace, or anywhere if it reaches everywhere, as the file
+// of the first one sees it. A grant to the whole cluster is preferred.
+func (p *Pass) second(perm Permission, namespace, from string, grants []rbac.Grant) (found hit, ok bool) {
+	for _, g := range grants {
+		if g.Role == nil || !g.Binding.CountsFrom(from) || (g.Binding.Namespace != "" && (perm.ClusterScoped || (namespace != "" && g.Binding.Namespace != namespace))) {
+			continue
+		}
+		for _, h := range p.ruleHits(g, perm) {
+			if h.Binding.Namespace == "" {
+				return h, true
+			}
+			if !ok {
+				found, ok = h, true
+			}
+		}
+	}
+	return found, ok
+}
+
+// unbound reports a role that no binding uses.
+func (p *Pass) unbound(r *rbac.Role) {
+	for _, ask := range p.Check.Asks {
+		h, others, ok := p.roleHits(r, ask)
+		if !ok {
+			continue
+		}
+		f := h.finding(p.Check.Can, r.Namespace)
+		f.unbind(f.Can)
+		f.Chain = append(others, h.rulePlace())
+		p.report(f)
+	}
+}
+
+// roleHits asks whether a role by itself has all permissions.
+func (p *Pass) roleHits(r *rbac.Role, ask Permissions) (first hit, others []Place, ok bool) {
+	g := rbac.Grant{Role: r}
+	for i, perm := range ask {
+		if perm.ClusterScoped && r.Namespace != "" {
+			return hit{}, nil, false
+		}
+		hits := p.ruleHits(g, perm)
+		if len(hits) == 0 {
+			return hit{}, nil, false
+		}
+		if i == 0 {
+			first = hits[0]
+			continue
+		}
+		others = append(others, hits[0].rulePlace())
+	}
+	return first, others, true
+}
+
+// finding says what a hit grants.
+func (h hit) finding(can, namespace string) *Finding {
+	f := &Finding{
+		Who: h.Subject.String(), Can: can, Where: where(namespace),
+		Subject: h.Subject, Binding: h.Binding, Role: h.Role, Rule: h.rule,
+		Namespace: namespace, Names: h.match.names,
+		Reach: reachOf(namespace, h.match.names),
+	}
+	if len(h.match.names) > 0 {
+		f.Can += " named " + quoteList(h.match.names)
+	}
+	f.Primary = h.rulePlace()
+	if h.Binding != nil {
+		f.Chain = append(subjectPlaces(h.Grant), h.rulePlace())
+		if !f.Primary.InFile() {
+			f.Primary = rolePlace(h.Binding) // the rule is Kubernetes' own; who refers to it grants
+		}
+	}
+	return f
+}
+
+// rulePlace is the element of the rule that grants: its verb.
+func (h hit) rulePlace() Place {
+	path := []any{"rules", h.rule.Index}
+	if h.match.verb >= 0 {
+		path = append(path, "verbs", h.match.verb)
+	}
+	return Place{Object: h.rule.Object, Path: path, Role: "rule"}
+}
+
+// subjectPlaces lead from the subject to the role.
+func subjectPlaces(g rbac.Grant) []Place {
+	return []Place{
+		{Object: g.Binding.Object, Path: []any{"subjects", g.SubjectIndex, "name"}, Role: "subject"},
+		rolePlace(g.Binding),
+	}
+}
+
+func rolePlace(b *rbac.Binding) Place {
+	return Place{Object: b.Object, Path: []any{"roleRef", "name"}, Role: "binding"}
+}
+
+// title names a role as messages do.
+func title(r *rbac.Role) string {
+	if r.Namespace == "" {
+		return fmt.Sprintf("%s '%s'", r.Kind(), r.Name)
+	}
+	return fmt.Sprintf("%s '%s/%s'", r.Kind(), r.Namespace, r.Name)
+}
+
+func bindingTitle(b *rbac.Binding) string {
+	if b.Namespace == "" {
+		return fmt.Sprintf("%s '%s'", b.Object.Kind, b.Name)
+	}
+	return fmt.Sprintf("%s '%s/%s'", b.Object.Kind, b.Namespace, b.Name)
+}
+
+// quoteList writes names as 'a', 'b' and 3 more.
+func quoteList(names []string) string {
+	const most = 4
+	var quoted []string
+	for _, n := range names[:min(len(names), most)] {
+		quoted = append(quoted, "'"+n+"'")
+	}
+	list := strings.Join(quoted, ", ")
+	if more := len(names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
+}

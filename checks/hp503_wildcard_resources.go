@@ -1,0 +1,44 @@
+package checks
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hotpod-dev/hotpod/rbac"
+)
+
+var hp503 = Check{
+	ID:       "HP503",
+	Name:     "wildcard-resources",
+	Title:    "Allows a risky verb on all resources",
+	Severity: reaches(Critical, High, None, Medium),
+	Can:      "has risky verbs on all resources",
+	Subsumes: []string{"HP1*", "HP2*", "HP3*", "HP4*", "HP502"},
+	OneRule:  true,
+	Run: func(p *Pass) error {
+		return p.rules(func(g rbac.Grant, rule *rbac.Rule) *Finding {
+			star := slices.IndexFunc(rule.Resources, isWildcard)
+			wideGroup := slices.Contains(rule.APIGroups, "*") || slices.Contains(rule.APIGroups, core)
+			if star < 0 || !wideGroup || everything(rule) || len(rule.ResourceNames) > 0 {
+				return nil
+			}
+			reached := slices.DeleteFunc(p.rowResources(g, rule), func(r string) bool { return slices.Contains(rule.Resources, r) })
+			if len(reached) == 0 {
+				return nil
+			}
+			return p.ofRule(g, rule, "can "+plainList(rule.Verbs)+" all resources, among them "+plainList(reached), "resources", star)
+		})
+	},
+	Doc: Doc{
+		Why:        "`*` in resources means every resource of the group with all subresources, those of tomorrow included; `*/NAME` means that subresource of every resource. A verb that is harmless on most of them is not on secrets, pods/exec or nodes/proxy.",
+		Fix:        "List the resources that are used.",
+		Quiet:      "Reported only where the verbs are risky on one of the resources; these risks are then not reported again for that rule. `pods/*` is no wildcard in RBAC.",
+		References: []string{refPractices + "#least-privilege"},
+		CIS:        []string{"5.1.3"},
+		MITRE:      []string{"T1098.006"},
+	},
+}
+
+func isWildcard(resource string) bool {
+	return resource == "*" || strings.HasPrefix(resource, "*/")
+}

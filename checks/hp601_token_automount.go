@@ -1,0 +1,70 @@
+package checks
+
+import (
+	"github.com/hotpod-dev/hotpod/rbac"
+)
+
+var hp601 = Check{
+	ID:       "HP601",
+	Name:     "token-automount",
+	Title:    "Mounts a token that it does not need",
+	Severity: map[Reach]Severity{NoReach: Low},
+	Late:     true,
+	Run: func(p *Pass) error {
+		for _, w := range p.Model.Workloads {
+			for _, t := range w.Tokens {
+				if t.Mount == rbac.Automount && known(t) && p.powerless(t.Subject, w.Object.Origin.Path) {
+					p.report(ofWorkload(w, t, "mounts the token of "+t.Subject.String()+", which may do nothing that every login may not"))
+					break
+				}
+			}
+		}
+		return nil
+	},
+	Doc: Doc{
+		Why: "A token in a pod is a credential for whoever breaks into it: it opens the API server, whose discovery and vulnerabilities are then in reach, and it gains power whenever somebody binds the account. Most applications never talk to the API server.",
+		Attack: `1. The attacker reads ` + "`/var/run/secrets/kubernetes.io/serviceaccount/token`" + ` in a container that was broken into: every container has it unless somebody says otherwise.
+2. With the token the attacker is a logged-in user of the cluster, and may ask it what else it may do (` + "`kubectl auth can-i --list`" + `).
+3. Today the answer is nothing; the day after a hurried RoleBinding for the default account it is everything in the namespace.`,
+		Fix:        "Set `automountServiceAccountToken: false` in the pod spec, or on the service account for all its pods.",
+		Quiet:      "An account with any permission of its own, or with a binding whose role is not in the input, is taken to need its token. So is one that the input does not define: its bindings may stand elsewhere.",
+		References: []string{refArticle, refAccounts},
+		CIS:        []string{"5.1.6"},
+		MITRE:      []string{"T1528"},
+	},
+}
+
+// known tells whether the input speaks of the account at all. The account
+// default exists in each namespace without being written down.
+func known(t rbac.Token) bool {
+	return t.Account != nil || t.Subject.Name == "default"
+}
+
+// powerless tells whether an account, as a file sees the bindings, has no
+// grants but those of everybody.
+func (p *Pass) powerless(s rbac.Subject, file string) bool {
+	for _, g := range p.Model.AllGrants(s) {
+		if !g.Binding.Assumed && g.Binding.CountsFrom(file) && g.Subject != group(rbac.Authenticated) {
+			return false
+		}
+	}
+	return true
+}
+
+// ofWorkload makes a finding about a token in a workload, placed where the
+// workload asks for it.
+func ofWorkload(w *rbac.Workload, t rbac.Token, can string) *Finding {
+	f := &Finding{
+		Who: workloadTitle(w), Can: can, Workload: w, Subject: t.Subject, Namespace: w.Namespace,
+		Primary: Place{Object: w.Object, Path: t.Path, Role: "workload"},
+	}
+	f.Chain = []Place{f.Primary}
+	if t.Account != nil {
+		f.Chain = append(f.Chain, Place{Object: t.Account.Object, Path: []any{"metadata", "name"}, Role: "account"})
+	}
+	return f
+}
+
+func workloadTitle(w *rbac.Workload) string {
+	return w.Object.Kind + " '" + w.Namespace + "/" + w.Object.Name + "'"
+}
