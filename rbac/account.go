@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hotpod-dev/hotpod/source"
@@ -74,22 +75,33 @@ func (b *builder) nameVariants() {
 }
 
 // accountVariants gives the account, or other subject, that a reference from a
-// file means. A file that defines the account more than once counts once.
+// file means. A file that defines the account more than once counts once. An
+// account that nobody writes down, as default mostly is, comes with its
+// namespace: there are as many as the input defines namespaces of the name.
 func (b *builder) accountVariants(s Subject, from string) []Subject {
-	variants := b.accounts[s]
-	if len(variants) < 2 {
+	var files []string
+	switch {
+	case s.Kind != rbacv1.ServiceAccountKind:
+	case len(b.accounts[s]) > 1:
+		for _, a := range b.accounts[s] {
+			files = append(files, a.Object.Origin.Path)
+		}
+	case len(b.accounts[s]) == 0 && len(b.namespaces[s.Namespace]) > 1:
+		for _, ns := range b.namespaces[s.Namespace] {
+			files = append(files, ns.Origin.Path)
+		}
+	}
+	if len(files) == 0 {
 		return []Subject{s}
 	}
 	var all []Subject
-	for _, a := range nearest(from, variants, accountPath) {
-		if !slices.Contains(all, a.Subject) {
-			all = append(all, a.Subject)
+	for _, s.Variant = range nearest(from, files, func(file string) string { return file }) {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
 	return all
 }
-
-func accountPath(a *ServiceAccount) string { return a.Object.Origin.Path }
 
 // account gives the definition of a subject, nil where the input has none.
 func (b *builder) account(s Subject) *ServiceAccount {

@@ -25,11 +25,12 @@ type Options struct {
 // problem; the rest of such an object still counts, so that a risk is not lost.
 func Build(objects []*source.Object, o Options) (*Model, []source.Problem) {
 	b := builder{
-		namespace: cmp.Or(o.Namespace, "default"),
-		model:     &Model{grants: map[Subject][]Grant{}},
-		roles:     map[string][]*Role{},
-		accounts:  map[Subject][]*ServiceAccount{},
-		secrets:   map[string][]*TokenSecret{},
+		namespace:  cmp.Or(o.Namespace, "default"),
+		model:      &Model{grants: map[Subject][]Grant{}},
+		roles:      map[string][]*Role{},
+		accounts:   map[Subject][]*ServiceAccount{},
+		secrets:    map[string][]*TokenSecret{},
+		namespaces: map[string][]*source.Object{},
 	}
 	for _, obj := range sorted(objects) {
 		b.add(obj)
@@ -59,10 +60,11 @@ type builder struct {
 	model     *Model
 	problems  []source.Problem
 
-	roles    map[string][]*Role // by ref, each definition
-	accounts map[Subject][]*ServiceAccount
-	secrets  map[string][]*TokenSecret // by namespace/name
-	bindings []*bindingSubjects
+	roles      map[string][]*Role // by ref, each definition
+	accounts   map[Subject][]*ServiceAccount
+	secrets    map[string][]*TokenSecret // by namespace/name
+	namespaces map[string][]*source.Object
+	bindings   []*bindingSubjects
 }
 
 // bindingSubjects keeps a binding's subjects until all accounts are known.
@@ -91,6 +93,8 @@ func (b *builder) add(o *source.Object) {
 		b.addAccount(o)
 	case o.Group() == "" && o.Kind == "Secret":
 		b.addSecret(o)
+	case o.Group() == "" && o.Kind == "Namespace":
+		b.namespaces[o.Name] = append(b.namespaces[o.Name], o)
 	default:
 		b.addWorkload(o)
 	}

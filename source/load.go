@@ -229,4 +229,3 @@ func isManifest(name string) bool {
 	}
 	return false
 }
-

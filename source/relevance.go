@@ -100,7 +100,7 @@ func isWord(s string) bool {
 // may hold a pod template, which always has "containers".
 func kindMatters(kind string, doc []byte) bool {
 	switch kind {
-	case "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ServiceAccount",
+	case "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ServiceAccount", "Namespace",
 		"Pod", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob":
 		return true
 	case "CustomResourceDefinition", "ConfigMap", "ClusterServiceVersion":
