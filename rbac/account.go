@@ -75,32 +75,41 @@ func (b *builder) nameVariants() {
 }
 
 // accountVariants gives the account, or other subject, that a reference from a
-// file means. A file that defines the account more than once counts once. An
-// account that nobody writes down, as default mostly is, comes with its
-// namespace: there are as many as the input defines namespaces of the name.
+// file means: the nearest definition, each where several are equally near.
 func (b *builder) accountVariants(s Subject, from string) []Subject {
-	var files []string
-	switch {
-	case s.Kind != rbacv1.ServiceAccountKind:
-	case len(b.accounts[s]) > 1:
-		for _, a := range b.accounts[s] {
-			files = append(files, a.Object.Origin.Path)
-		}
-	case len(b.accounts[s]) == 0 && len(b.namespaces[s.Namespace]) > 1:
-		for _, ns := range b.namespaces[s.Namespace] {
-			files = append(files, ns.Origin.Path)
-		}
+	if s.Kind != rbacv1.ServiceAccountKind {
+		return []Subject{s}
 	}
-	if len(files) == 0 {
+	variants := b.accounts[s]
+	switch len(variants) {
+	case 0:
+		s.Variant = b.namespaceVariant(s.Namespace, from)
+		return []Subject{s}
+	case 1:
 		return []Subject{s}
 	}
 	var all []Subject
-	for _, s.Variant = range nearest(from, files, func(file string) string { return file }) {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
+	for _, a := range nearest(from, variants, func(a *ServiceAccount) string { return a.Object.Origin.Path }) {
+		if !slices.Contains(all, a.Subject) {
+			all = append(all, a.Subject)
 		}
 	}
 	return all
+}
+
+// namespaceVariant tells apart accounts that nobody writes down, as default
+// mostly is: they come with their namespace, so where the input defines that
+// more than once, the definition that is nearest says which is meant.
+func (b *builder) namespaceVariant(namespace, from string) string {
+	variants := b.namespaces[namespace]
+	if len(variants) < 2 {
+		return ""
+	}
+	near := nearest(from, variants, func(o *source.Object) string { return o.Origin.Path })
+	if len(near) > 1 {
+		return ""
+	}
+	return near[0].Origin.Path
 }
 
 // account gives the definition of a subject, nil where the input has none.
