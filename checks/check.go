@@ -196,6 +196,10 @@ type Finding struct {
 	Namespace string   // of the grant or object; "" is the whole cluster
 	Names     []string // what resourceNames limit it to
 
+	// World is the folder of the cluster that the finding belongs to, where the
+	// input holds several and the finding differs between them.
+	World string
+
 	// Primary is the element that grants. The chain leads there from the
 	// workload or subject: workload, account, binding, rule.
 	Primary Place
@@ -227,6 +231,9 @@ func (f *Finding) Identity() []string {
 	}
 	if len(f.Names) > 0 {
 		id = append(id, "names="+strings.Join(f.Names, ","))
+	}
+	if f.World != "" {
+		id = append(id, "world="+f.World)
 	}
 	return id
 }

@@ -1,0 +1,17 @@
+// Hotpod finds risky permissions in Kubernetes manifests.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code := run(ctx, os.Args[1:], systemStreams())
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/rbac"
+	"github.com/hotpod-dev/hotpod/report"
+	"github.com/hotpod-dev/hotpod/source"
+	"github.com/hotpod-dev/hotpod/triage"
+)
+
+// scanOptions are the flags of scan.
+type scanOptions struct {
+	outputs         []string
+	checks          []string
+	failOn          string
+	namespace       string
+	kubernetes      string
+	config          string
+	category        string
+	sarifSuppressed bool
+}
+
+func newScan(s streams) *cobra.Command {
+	var o scanOptions
+	cmd := &cobra.Command{
+		Use:   "scan [PATH…]",
+		Short: "Scan manifests for risky permissions",
+		Long: `Scan reads the manifests at each PATH: files, folders, globs, or - for standard
+input; the working directory by default. It reads files that end in .yaml, .yml
+or .json and skips .git, vendor, node_modules and what the configuration
+excludes.
+
+What cannot be read is reported and does not stop the rest; if nothing fails
+the scan, it then ends with exit code 3.`,
+		Example: `  hotpod scan deploy/
+  hotpod scan --fail-on critical -o text -o sarif=hotpod.sarif .
+  helm template . | hotpod scan -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return scan(cmd.Context(), args, o, cmd.Flags().Changed("config"), s)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif or github; repeatable (default text)")
+	f.StringSliceVar(&o.checks, "check", nil, "run only these checks: `HP1*,-HP102`")
+	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 from this `severity` on: critical, high, medium, low or never (default high)")
+	f.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of objects that name none (default \"default\")")
+	f.StringVar(&o.kubernetes, "kubernetes-version", "", "`version` of the cluster, where it matters (default 1.37)")
+	f.StringVar(&o.config, "config", ".hotpod.yaml", "configuration `file`; the default need not be there")
+	f.StringVar(&o.category, "category", "", "`category` of the SARIF run, if several scans are uploaded")
+	f.BoolVar(&o.sarifSuppressed, "sarif-suppressed", false, "write ignored findings into SARIF too, as suppressed")
+	return cmd
+}
+
+// settings are flags and configuration, put together and validated.
+type settings struct {
+	config  *triage.Config
+	ignores []*triage.Ignore
+	checks  []*checks.Check
+	failOn  checks.Severity
+	minor   int
+	outputs []output
+}
+
+func (o scanOptions) settings(given bool) (st settings, err error) {
+	data, err := os.ReadFile(o.config)
+	if err != nil && (given || !os.IsNotExist(err)) {
+		return st, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if st.config, err = triage.ReadConfig(o.config, data); err != nil {
+		return st, err
+	}
+	if st.ignores, err = st.config.Ignores(data); err != nil {
+		return st, err
+	}
+	if st.checks, err = checks.Select(checks.All(), first(o.checks, st.config.Check)); err != nil {
+		return st, err
+	}
+	if st.failOn, err = parseFailOn(first(o.failOn, st.config.FailOn, "high")); err != nil {
+		return st, err
+	}
+	if st.minor, err = parseMinor(first(o.kubernetes, st.config.KubernetesVersion, "1.37")); err != nil {
+		return st, err
+	}
+	st.outputs, err = parseOutputs(o.outputs)
+	return st, err
+}
+
+// first gives the first value that is not empty.
+func first[T interface{ ~string | ~[]string }](values ...T) T {
+	for _, v := range values {
+		if len(v) > 0 {
+			return v
+		}
+	}
+	return values[len(values)-1]
+}
+
+func parseFailOn(name string) (checks.Severity, error) {
+	if name == "never" {
+		return checks.None, nil
+	}
+	s, err := checks.ParseSeverity(name)
+	if err != nil {
+		return s, fmt.Errorf("--fail-on: %w, or never", err)
+	}
+	return s, nil
+}
+
+// parseMinor reads 1.37, v1.37 or 1.37.2.
+func parseMinor(v string) (int, error) {
+	parts := strings.Split(strings.TrimPrefix(v, "v"), ".")
+	if len(parts) >= 2 && parts[0] == "1" {
+		if minor, err := strconv.Atoi(parts[1]); err == nil && minor > 0 {
+			return minor, nil
+		}
+	}
+	return 0, fmt.Errorf("--kubernetes-version: %q is not a version such as 1.37", v)
+}
+
+func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s streams) error {
+	st, err := o.settings(configGiven)
+	if err != nil {
+		return err
+	}
+	in, err := load(ctx, args, st.config.Exclude, s)
+	if err != nil {
+		return err
+	}
+	r := judge(in, st, first(o.namespace, st.config.Namespace), s)
+	r.Prefix, r.Category, r.ShowIgnored = prefix(), o.category, o.sarifSuppressed
+	addLineHashes(r)
+	if err := write(r, st.outputs, s); err != nil {
+		return &exitError{exitIncomplete, err}
+	}
+	return verdict(r)
+}
+
+// judge makes the report of what was read.
+func judge(in source.Result, st settings, namespace string, s streams) *report.Report {
+	problems := in.Problems
+	var findings []*checks.Finding
+	var failures []checks.Failure
+	for _, w := range worlds(in.Objects, st.config.Worlds) {
+		model, wrong := rbac.Build(w.objects, rbac.Options{Namespace: namespace})
+		found, failed := checks.Run(model, checks.All(), checks.Options{Minor: st.minor})
+		w.mark(found)
+		problems, findings, failures = append(problems, wrong...), append(findings, found...), append(failures, failed...)
+	}
+	slices.SortFunc(findings, checks.Compare)
+	inline, wrong := triage.Comments(in.Objects)
+	problems = append(problems, wrong...)
+	outcome := triage.Apply(findings, triage.Options{
+		Checks: st.checks, FailOn: st.failOn, Ignores: append(inline, st.ignores...), Today: s.now(),
+	})
+	return report.New(report.Scan{
+		Version: version, Checks: st.checks, Outcome: outcome, Failures: failures,
+		Problems: append(problems, outcome.Notices...), FailOn: st.failOn, Files: in.Files, Objects: len(in.Objects),
+	})
+}
+
+// verdict turns the report into the exit code.
+func verdict(r *report.Report) error {
+	switch {
+	case r.Summary.Failing > 0:
+		return &exitError{code: exitFindings}
+	case r.Summary.Incomplete:
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/source"
+	"github.com/hotpod-dev/hotpod/triage"
+)
+
+// Scan is what a report is made of.
+type Scan struct {
+	Version  string
+	Checks   []*checks.Check // that ran
+	Outcome  triage.Outcome
+	Failures []checks.Failure
+	Problems []source.Problem
+	FailOn   checks.Severity
+	Files    int
+	Objects  int
+}
+
+// New makes the report of a scan.
+func New(s Scan) *Report {
+	r := &Report{
+		Tool:    Tool{Name: "Hotpod", Version: s.Version},
+		Rules:   rules(s.Checks),
+		Results: results(s.Outcome.Shown),
+		Ignored: results(s.Outcome.Ignored),
+	}
+	for _, p := range s.Problems {
+		r.addProblem(p)
+	}
+	for _, f := range s.Failures {
+		r.Problems = append(r.Problems, Problem{Text: fmt.Sprintf("check %s could not run: %v", f.Check.ID, f.Err), Incomplete: true})
+	}
+	slices.SortStableFunc(r.Problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Location.Path, b.Location.Path), cmp.Compare(a.Location.Line, b.Location.Line), cmp.Compare(a.Text, b.Text))
+	})
+	r.Problems = slices.Compact(r.Problems)
+	r.summarize(s)
+	return r
+}
+
+func (r *Report) addProblem(p source.Problem) {
+	r.Problems = append(r.Problems, Problem{Location: locate(p.Position), Text: p.Err.Error(), Incomplete: p.Incomplete})
+}
+
+func (r *Report) summarize(s Scan) {
+	r.Summary = Summary{
+		Problems: len(r.Problems), Ignored: len(s.Outcome.Ignored), FailOn: "never",
+		Files: s.Files, Objects: s.Objects, BySeverity: map[checks.Severity]int{},
+	}
+	if s.FailOn != checks.None {
+		r.Summary.FailOn = s.FailOn.String()
+	}
+	for _, d := range s.Outcome.Shown {
+		r.Summary.Findings++
+		r.Summary.New++
+		r.Summary.BySeverity[d.Finding.Severity]++
+		r.Summary.Highest = max(r.Summary.Highest, d.Finding.Severity)
+		if d.Fails {
+			r.Summary.Failing++
+		}
+	}
+	r.Summary.Incomplete = slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Incomplete })
+}
+
+func rules(all []*checks.Check) []Rule {
+	rules := []Rule{}
+	for _, c := range all {
+		for _, v := range c.Variants() {
+			rules = append(rules, Rule{
+				ID: c.RuleID(v), Check: c.ID, Name: c.Name, Title: c.Title, Reach: v.Reach, Severity: v.Severity,
+				Why: c.Doc.Why, Fix: c.Doc.Fix, Quiet: c.Doc.Quiet, Links: c.Doc.References, CIS: c.Doc.CIS, MITRE: c.Doc.MITRE,
+			})
+		}
+	}
+	return rules
+}
+
+// results puts decisions of one rule about one place together.
+func results(decisions []triage.Decision) []Result {
+	type key struct {
+		rule string
+		at   source.Position
+		why  *triage.Ignore
+	}
+	groups := map[key][]triage.Decision{}
+	var order []key
+	for _, d := range decisions {
+		k := key{d.Finding.RuleID(), d.Finding.Primary.Position(), d.Ignore}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], d)
+	}
+	all := make([]Result, 0, len(order))
+	for _, k := range order {
+		all = append(all, result(groups[k]))
+	}
+	return all
+}
+
+func result(group []triage.Decision) Result {
+	f := group[0].Finding
+	r := Result{
+		Rule: f.RuleID(), Check: f.Check.ID, Severity: f.Severity,
+		Location: locatePlace(f.Primary, ""),
+	}
+	m := &messenger{result: &r}
+	m.write(group)
+	for _, d := range group {
+		r.Fails = r.Fails || d.Fails
+		r.Findings = append(r.Findings, parties(d))
+		r.Fingerprints = append(r.Fingerprints, d.Fingerprint)
+		if flow := flow(d.Finding); len(flow) > 1 {
+			r.Flows = append(r.Flows, flow)
+		}
+		if d.Ignore != nil {
+			r.Justified = d.Ignore.Reason
+		}
+	}
+	return r
+}
+
+func parties(d triage.Decision) Finding {
+	f := d.Finding
+	p := Finding{Fingerprint: d.Fingerprint, Namespace: f.Namespace, Names: f.Names}
+	if f.Subject.Kind != "" {
+		p.Subject = f.Subject.Key()
+	}
+	if f.Binding != nil {
+		p.Binding = f.Binding.Ref()
+	}
+	if f.Role != nil {
+		p.Role = f.Role.Ref()
+	}
+	if f.Workload != nil {
+		p.Workload = f.Workload.Object.Kind + ":" + f.Workload.Namespace + "/" + f.Workload.Object.Name
+	}
+	return p
+}
+
+// flow is the way from the workload or subject to the rule, step by step.
+func flow(f *checks.Finding) []Location {
+	var steps []Location
+	for _, p := range f.Chain {
+		if p.InFile() {
+			steps = append(steps, locatePlace(p, stepText(f, p)))
+		}
+	}
+	return slices.CompactFunc(steps, func(a, b Location) bool { return a == b })
+}
+
+// stepText says what a place has to do with a finding.
+func stepText(f *checks.Finding, p checks.Place) string {
+	switch p.Role {
+	case "workload":
+		return fmt.Sprintf("%s mounts the token of %s", object(p), f.Subject)
+	case "account":
+		return object(p)
+	case "subject":
+		return fmt.Sprintf("%s names the subject", object(p))
+	case "binding":
+		return fmt.Sprintf("%s refers to the role", object(p))
+	}
+	return fmt.Sprintf("%s grants it", object(p))
+}
+
+func object(p checks.Place) string { return p.Object.String() }
+
+func locatePlace(p checks.Place, text string) Location {
+	l := locate(p.Position())
+	l.Text = text
+	l.Source = p.Object.Line(l.Line)
+	return l
+}
+
+func locate(p source.Position) Location {
+	return Location{Path: p.Path, Line: p.Line, Column: p.Column, EndColumn: p.EndColumn}
+}
+
+// sentence joins words that are not empty.
+func sentence(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+}

@@ -1,0 +1,159 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hotpod-dev/hotpod/checks"
+)
+
+// Text writes the report for a person: grouped by file, each result with the
+// line that grants and a mark under the element.
+func Text(w io.Writer, r *Report, colors bool) error {
+	t := textWriter{colors: colors}
+	byFile := slices.Clone(r.Results)
+	slices.SortStableFunc(byFile, func(a, b Result) int {
+		return cmp.Or(cmp.Compare(a.Location.Path, b.Location.Path), cmp.Compare(a.Location.Line, b.Location.Line), cmp.Compare(a.Location.Column, b.Location.Column))
+	})
+	for i := range byFile {
+		if i == 0 || byFile[i].Location.Path != byFile[i-1].Location.Path {
+			t.line("%s", t.paint(bold, clean(byFile[i].Location.Path)))
+		}
+		t.result(&byFile[i])
+	}
+	t.problems(r)
+	t.summary(r)
+	if _, err := io.WriteString(w, t.b.String()); err != nil {
+		return fmt.Errorf("writing text: %w", err)
+	}
+	return nil
+}
+
+type textWriter struct {
+	b      strings.Builder
+	colors bool
+}
+
+// Terminal codes.
+const (
+	bold   = "1"
+	faint  = "2"
+	red    = "31"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func (t *textWriter) paint(code, s string) string {
+	if !t.colors {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (t *textWriter) line(format string, args ...any) {
+	fmt.Fprintf(&t.b, format+"\n", args...)
+}
+
+func (t *textWriter) result(res *Result) {
+	color := map[checks.Severity]string{checks.Critical: red, checks.High: red, checks.Medium: yellow, checks.Low: cyan}[res.Severity]
+	t.line("  %s %s: %s", t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), clean(res.Message.String()))
+	t.snippet(res.Location, color)
+	said := map[string]bool{}
+	for _, l := range res.Related {
+		at := fmt.Sprintf("%s:%d", l.Path, l.Line)
+		if !said[at] && at != fmt.Sprintf("%s:%d", res.Location.Path, res.Location.Line) {
+			t.line("       %s %s %s", t.paint(faint, "="), clean(l.Text), t.paint(faint, clean(at)))
+		}
+		said[at] = true
+	}
+	t.line("")
+}
+
+func (t *textWriter) snippet(l Location, color string) {
+	number := fmt.Sprintf("%5d", l.Line)
+	t.line("%s %s", t.paint(faint, number+" |"), clean(l.Source))
+	if l.Column > 0 && l.Source != "" {
+		t.line("%s %s%s", t.paint(faint, "      |"), indent(l.Source, l.Column-1), t.paint(color, strings.Repeat("^", max(1, l.EndColumn-l.Column))))
+	}
+}
+
+// indent gives blanks as wide as the first n characters of a line.
+func indent(line string, n int) string {
+	var b strings.Builder
+	for ; n > 0 && len(line) > 0; n-- {
+		r, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func (t *textWriter) problems(r *Report) {
+	if len(r.Problems) == 0 {
+		return
+	}
+	t.line("%s", t.paint(bold, "Not judged, or odd"))
+	for _, p := range r.Problems {
+		word := "note"
+		if p.Incomplete {
+			word = t.paint(yellow, "incomplete")
+		}
+		at := p.Location.Path
+		if p.Location.Line > 0 {
+			at = fmt.Sprintf("%s:%d", at, p.Location.Line)
+		}
+		t.line("  %s: %s: %s", clean(at), word, clean(p.Text))
+	}
+	t.line("")
+}
+
+func (t *textWriter) summary(r *Report) {
+	s := r.Summary
+	if s.Findings == 0 {
+		t.line("No findings in %s with %s.", count(s.Files, "file"), count(s.Objects, "object"))
+	} else {
+		var parts []string
+		for _, sev := range []checks.Severity{checks.Critical, checks.High, checks.Medium, checks.Low} {
+			if n := s.BySeverity[sev]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, sev))
+			}
+		}
+		t.line("%s (%s) in %s with %s.", count(s.Findings, "finding"), strings.Join(parts, ", "), count(s.Files, "file"), count(s.Objects, "object"))
+		t.line("%s at or above the threshold (--fail-on %s).", count(s.Failing, "finding"), s.FailOn)
+	}
+	if s.Ignored > 0 {
+		t.line("%s ignored, with a reason.", count(s.Ignored, "finding"))
+	}
+	if s.Incomplete {
+		t.line("The result is incomplete: see above for what was not judged.")
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// clean makes names from manifests harmless for a terminal: control characters
+// and marks that turn text around are shown, not obeyed.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,98 @@
+// Package triage is the only place that decides what becomes of a finding:
+// shown, ignored, counted against the threshold. Nothing else filters.
+package triage
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/source"
+)
+
+// Options of Apply.
+type Options struct {
+	Checks  []*checks.Check // those that were chosen; the findings of others are dropped
+	FailOn  checks.Severity // findings of this severity and above fail; None is never
+	Ignores []*Ignore
+	Today   time.Time // by which ignores expire
+}
+
+// Decision is a finding and what became of it.
+type Decision struct {
+	Finding     *checks.Finding
+	Fingerprint string
+	Fails       bool    // it counts against the threshold
+	Ignore      *Ignore // why it is not shown; nil where it is
+}
+
+// Outcome is the fate of all findings, in order. Notices are what is wrong
+// with the ignores themselves.
+type Outcome struct {
+	Shown   []Decision
+	Ignored []Decision
+	Notices []source.Problem
+}
+
+// Apply decides about findings, which are in order.
+func Apply(findings []*checks.Finding, o Options) Outcome {
+	var out Outcome
+	uses := make(map[*Ignore]*usage)
+	for _, i := range o.Ignores {
+		uses[i] = &usage{expired: i.expired(o.Today)}
+	}
+	seen := map[string]bool{}
+	for _, f := range findings {
+		d := Decision{Finding: f, Fingerprint: Fingerprint(f)}
+		key := d.Fingerprint + " " + f.Primary.Position().String()
+		if !slices.Contains(o.Checks, f.Check) || seen[key] {
+			continue
+		}
+		seen[key] = true
+		if d.Ignore = ignoredBy(f, o.Ignores, uses); d.Ignore != nil {
+			out.Ignored = append(out.Ignored, d)
+			continue
+		}
+		d.Fails = o.FailOn != checks.None && f.Severity >= o.FailOn
+		out.Shown = append(out.Shown, d)
+	}
+	out.Notices = notices(o, uses)
+	return out
+}
+
+// Fingerprint is the finding's identity as 32 hexadecimal digits, the value of
+// hotpod/v1 in SARIF. It is made of meaning, not of file and line.
+func Fingerprint(f *checks.Finding) string {
+	sum := sha256.Sum256([]byte(strings.Join(f.Identity(), "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ignoredBy finds the ignore that covers a finding. Each that does is used.
+func ignoredBy(f *checks.Finding, ignores []*Ignore, uses map[*Ignore]*usage) *Ignore {
+	var by *Ignore
+	for _, i := range ignores {
+		if !i.covers(f) {
+			continue
+		}
+		u := uses[i]
+		switch {
+		case !i.matches(f):
+			u.outgrown = cmp.Or(u.outgrown, i.outgrownBy(f))
+		case u.expired:
+			u.used = true
+		default:
+			u.used, by = true, i
+		}
+	}
+	return by
+}
+
+// usage is what an ignore did.
+type usage struct {
+	used, expired bool
+	outgrown      string // the rule of a finding that went beyond what is ignored
+}
