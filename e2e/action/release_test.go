@@ -47,6 +47,9 @@ func TestReleases(t *testing.T) {
 			table:   [][3]string{{"1.9.0", platform, sum}},
 			version: "1.9", refused: "has to be X.Y.Z or source",
 		},
+		"with a command": {
+			version: "1.9.0\n::error::forged", refused: "::error title=Hotpod::version is '1.9.0%0A::error::forged'",
+		},
 		"without a hash": {
 			table:   [][3]string{{"1.9.0", "plan9_386", sum}},
 			version: "1.9.0", refused: "holds no hash of release 1.9.0",
