@@ -19,6 +19,9 @@ func (b *builder) aggregateAll() {
 		if r.aggregate == nil {
 			continue
 		}
+		for _, s := range b.selected(r, r.Object.Origin.Path) {
+			s.Aggregated = true // also those that aggregate others themselves
+		}
 		sources := b.sources(r, r.Object.Origin.Path)
 		for _, s := range sources {
 			s.Aggregated = true
