@@ -30,22 +30,35 @@ type hit struct {
 	match match
 }
 
-// asksOf looks for what one subject may do. A finding needs a grant to the
-// subject itself; what its groups have is reported of the groups, but may
-// complete what the subject has.
+// asksOf looks for what one subject may do.
 func (p *Pass) asksOf(s rbac.Subject) {
 	if p.Check.unless != nil && p.Check.unless(p, s) {
 		return
 	}
 	for _, ask := range p.Check.Asks {
-		for _, g := range p.Model.Grants(s) {
-			for _, h := range p.hits(g, ask[0]) {
-				if f := p.complete(h, ask[1:], s); f != nil {
-					p.report(f)
-				}
+		for _, f := range p.answers(s, ask) {
+			p.report(f)
+		}
+	}
+}
+
+// answers are the ways in which a subject has all permissions of an ask. A
+// grant to the subject itself takes part in each: what one of its groups has
+// alone is an answer of the group.
+func (p *Pass) answers(s rbac.Subject, ask Permissions) []*Finding {
+	var all []*Finding
+	for _, g := range p.Model.AllGrants(s) {
+		for _, h := range p.hits(g, ask[0]) {
+			if g.Subject != s && p.complete(h, ask[1:], g.Subject) != nil {
+				continue
+			}
+			h.Subject = s
+			if f := p.complete(h, ask[1:], s); f != nil {
+				all = append(all, f)
 			}
 		}
 	}
+	return all
 }
 
 // hits lists how a grant gives a permission. Under a RoleBinding permissions

@@ -8,7 +8,7 @@ var hp311 = Check{
 	Raised:   map[Reach][]Severity{Named: {Critical, High, Low}},
 	Can:      "can bind roles that it does not have",
 	Asks: []Permissions{
-		{can("bind", rbacGroup, "clusterroles"), can("create update patch", rbacGroup, "clusterrolebindings").clusterScoped()},
+		{can("bind", rbacGroup, "clusterroles").clusterScoped(), can("create update patch", rbacGroup, "clusterrolebindings").clusterScoped()},
 		{can("bind", rbacGroup, "clusterroles", "roles"), can("create update patch", rbacGroup, "rolebindings")},
 	},
 	raise: namedRoles,

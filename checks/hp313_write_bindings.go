@@ -1,6 +1,10 @@
 package checks
 
-import "github.com/hotpod-dev/hotpod/rbac"
+import (
+	"slices"
+
+	"github.com/hotpod-dev/hotpod/rbac"
+)
 
 var hp313 = Check{
 	ID:       "HP313",
@@ -25,11 +29,5 @@ var hp313 = Check{
 
 // mayBind tells whether the subject may bind some role: then HP311 speaks.
 func mayBind(p *Pass, s rbac.Subject) bool {
-	bind := can("bind", rbacGroup, "clusterroles", "roles")
-	for _, g := range p.Model.AllGrants(s) {
-		if g.Role != nil && len(p.ruleHits(g, bind)) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(hp311.Asks, func(ask Permissions) bool { return len(p.answers(s, ask)) > 0 })
 }
