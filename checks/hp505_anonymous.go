@@ -1,6 +1,11 @@
 package checks
 
-import "github.com/hotpod-dev/hotpod/rbac"
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/component-helpers/auth/rbac/validation"
+
+	"github.com/hotpod-dev/hotpod/rbac"
+)
 
 var hp505 = Check{
 	ID:       "HP505",
@@ -10,7 +15,7 @@ var hp505 = Check{
 	Run: func(p *Pass) error {
 		anonymous := rbac.Subject{Kind: "User", Name: rbac.Anonymous}
 		p.grants(func(g rbac.Grant) {
-			if (g.Subject == anonymous || g.Subject == group(rbac.Unauthenticated)) && !p.shippedTo(g, group(rbac.Unauthenticated)) {
+			if (g.Subject == anonymous || g.Subject == group(rbac.Unauthenticated)) && !p.shippedTo(g, group(rbac.Unauthenticated)) && !clusterInfo(g) {
 				f := ofSubject(g, "has the rights of "+roleRefTitle(g.Binding))
 				f.Reach = reachOf(g.Binding.Namespace, nil)
 				f.More = []string{"Every request without credentials is of this subject."}
@@ -27,4 +32,17 @@ var hp505 = Check{
 		CIS:        []string{"5.1.1"},
 		MITRE:      []string{"T1078.001"},
 	},
+}
+
+// clusterInfo tells whether a grant gives no more than what kubeadm publishes
+// for nodes that want to join.
+func clusterInfo(g rbac.Grant) bool {
+	published := rbacv1.PolicyRule{
+		Verbs: []string{"get"}, APIGroups: []string{core}, Resources: []string{"configmaps"}, ResourceNames: []string{"cluster-info"},
+	}
+	if g.Role == nil || g.Binding.Namespace != "kube-public" {
+		return false
+	}
+	only, _ := validation.Covers([]rbacv1.PolicyRule{published}, policyRules(g.Role))
+	return only
 }
