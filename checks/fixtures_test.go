@@ -256,3 +256,27 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// TestDemo holds what make demo shows.
+func TestDemo(t *testing.T) {
+	model, problems := rbac.Build(load(t, os.DirFS(fixturesDir), "demo"), rbac.Options{})
+	if len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+	findings, _ := checks.Run(model, checks.All(), checks.Options{Minor: minor})
+	var got []string
+	for _, f := range findings {
+		p := f.Primary.Position()
+		got = append(got, fmt.Sprintf("%s:%d %s", p.Path, p.Line, f.RuleID()))
+	}
+	want := []string{
+		"demo/support-portal.yaml:10 HP301/cluster",
+		"demo/support-portal.yaml:10 HP302/cluster",
+		"demo/checkout-rbac.yaml:48 HP311/cluster",
+		"demo/checkout.yaml:25 HP603/critical",
+		"demo/checkout-rbac.yaml:20 HP101/namespace",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings of the demo (-want +got):\n%s", diff)
+	}
+}
