@@ -205,7 +205,12 @@ type Finding struct {
 	Primary Place
 	Chain   []Place
 	Also    []Place // further rules of the role that grant the same
+
+	at source.Position // of Primary
 }
+
+// Position is the place of the finding.
+func (f *Finding) Position() source.Position { return f.at }
 
 // Variant is the finding's reach and severity.
 func (f *Finding) Variant() Variant { return Variant{f.Reach, f.Severity} }
@@ -240,7 +245,7 @@ func (f *Finding) Identity() []string {
 
 // Compare orders findings: the worst first, then by check and place.
 func Compare(a, b *Finding) int {
-	pa, pb := a.Primary.Position(), b.Primary.Position()
+	pa, pb := a.at, b.at
 	return cmp.Or(
 		-cmp.Compare(a.Severity, b.Severity),
 		cmp.Compare(a.Check.ID, b.Check.ID),

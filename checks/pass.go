@@ -91,6 +91,7 @@ func (p *Pass) report(f *Finding) {
 	if f.Severity == None || !f.Primary.InFile() {
 		return
 	}
+	f.at = f.Primary.Position()
 	p.findings = append(p.findings, f)
 }
 

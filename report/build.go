@@ -92,7 +92,7 @@ func results(decisions []triage.Decision) []Result {
 	groups := map[key][]triage.Decision{}
 	var order []key
 	for _, d := range decisions {
-		k := key{d.Finding.RuleID(), d.Finding.Primary.Position(), d.Ignore}
+		k := key{d.Finding.RuleID(), d.Finding.Position(), d.Ignore}
 		if groups[k] == nil {
 			order = append(order, k)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // GitHub tells alerts apart by a hash of about a hundred characters from the
-// line of the result on. LineHashes gives that hash for each line of a file,
+// line of the result on. LineHashes gives that hash for the lines of a file,
 // as github/codeql-action/src/fingerprints.ts computes it, so that uploads
 // which do not pass through the action keep their alerts too, and those which
 // do are not warned of a different value.
@@ -16,14 +16,16 @@ import (
 // runs the rolling hash h = 37h + c - 37^100·old, in 64 bits; a line's hash is
 // its value when the window of 100 units begins at the line's start. After a
 // colon stands how many lines with this hash the file has had.
-func LineHashes(content []byte) []string {
+//
+// Only the first lines are hashed, as many as are asked for.
+func LineHashes(content []byte, lines int) []string {
 	h := hasher{factor: 1, seen: map[uint64]int{}, atLineStart: true}
 	for i := range h.lineAt {
 		h.factor *= base
 		h.lineAt[i] = none
 	}
 	afterCR := false
-	units(content, func(c uint16) {
+	units(content, func(c uint16) bool {
 		skip := c == ' ' || c == '\t' || (afterCR && c == '\n')
 		afterCR = c == '\r'
 		switch {
@@ -33,6 +35,7 @@ func LineHashes(content []byte) []string {
 		default:
 			h.feed(c)
 		}
+		return len(h.lines) < lines
 	})
 	h.feed(0xFFFF)
 	for range window {
@@ -94,8 +97,16 @@ func (h *hasher) roll(c uint16) {
 // units yields the UTF-16 code units of a text in UTF-8. Bytes that are not
 // UTF-8 become U+FFFD, one for each maximal part of a character, as WHATWG's
 // decoder has it.
-func units(text []byte, yield func(uint16)) {
+// It ends when yield says so.
+func units(text []byte, yield func(uint16) bool) {
 	for len(text) > 0 {
+		if text[0] < utf8.RuneSelf {
+			if !yield(uint16(text[0])) {
+				return
+			}
+			text = text[1:]
+			continue
+		}
 		r, size := utf8.DecodeRune(text)
 		if r == utf8.RuneError && size == 1 {
 			size = maximalSubpart(text)
@@ -103,9 +114,10 @@ func units(text []byte, yield func(uint16)) {
 		text = text[size:]
 		if r1, r2 := utf16.EncodeRune(r); r1 != utf8.RuneError {
 			yield(uint16(r1))
-			yield(uint16(r2))
-		} else {
-			yield(uint16(r))
+			r = r2
+		}
+		if !yield(uint16(r)) {
+			return
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestLineHashesAreGitHubs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files[f[0]] = LineHashes(content)
+			files[f[0]] = LineHashes(content, 1<<30)
 		}
 		line, err := strconv.Atoi(f[1])
 		if err != nil {

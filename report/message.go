@@ -90,7 +90,7 @@ func (m *messenger) how(f *checks.Finding) {
 func (m *messenger) steps(f *checks.Finding) {
 	var places []checks.Place
 	for _, p := range f.Chain {
-		if p.InFile() && p.Position() != f.Primary.Position() && !slices.ContainsFunc(places, func(q checks.Place) bool { return q.Object == p.Object }) {
+		if p.InFile() && p.Position() != f.Position() && !slices.ContainsFunc(places, func(q checks.Place) bool { return q.Object == p.Object }) {
 			places = append(places, p)
 		}
 	}

@@ -44,15 +44,22 @@ func SARIF(w io.Writer, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
-	if _, err := w.Write(append(text, '\n')); err != nil {
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, bytes.TrimSpace(text), "", " "); err != nil {
+		return fmt.Errorf("making SARIF: %w", err)
+	}
+	if _, err := w.Write(append(pretty.Bytes(), '\n')); err != nil {
 		return fmt.Errorf("writing SARIF: %w", err)
 	}
 	return nil
 }
 
-// withoutNulls strips null members, which the library writes for fields that
-// are not set and the schema refuses.
+// withoutNulls strips null members, which the library writes for some fields
+// that are not set and the schema refuses.
 func withoutNulls(text []byte) ([]byte, error) {
+	if !bytes.Contains(text, []byte(":null")) {
+		return text, nil
+	}
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -62,10 +69,8 @@ func withoutNulls(text []byte) ([]byte, error) {
 	strip(v)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
 	err := enc.Encode(v)
-	return bytes.TrimSpace(out.Bytes()), err
+	return out.Bytes(), err
 }
 
 func strip(v any) {
@@ -301,7 +306,7 @@ func taxaOf(rules []Rule, of func(Rule) []string) []*sarif.ReportingDescriptor {
 	slices.Sort(ids)
 	taxa := []*sarif.ReportingDescriptor{}
 	for _, id := range slices.Compact(ids) {
-		taxa = append(taxa, sarif.NewRule(id))
+		taxa = append(taxa, sarif.NewRule(id).WithShortDescription(sarif.NewMultiformatMessageString(id)))
 	}
 	return taxa
 }

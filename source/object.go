@@ -144,3 +144,12 @@ func (h header) object(raw []byte, at Origin) *Object {
 		json:       raw,
 	}
 }
+
+// Line gives the text of a line of the object's file, without its end; "" where
+// the line is not of the object's document.
+func (o *Object) Line(line int) string {
+	if o.Origin.doc == nil || line < o.Origin.doc.line {
+		return ""
+	}
+	return string(o.Origin.doc.lineText(line - o.Origin.doc.line + 1))
+}

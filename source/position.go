@@ -15,17 +15,26 @@ type document struct {
 	line int // 1-based line of the file at which text starts
 	text []byte
 
-	parse sync.Once
-	root  *yaml.Node // nil where the text has no nodes
+	parse  sync.Once
+	root   *yaml.Node // nil where the text has no nodes
+	starts []int      // offset of each line
 }
 
-func (d *document) position(path []any) Position {
+// prepare parses the text, once.
+func (d *document) prepare() {
 	d.parse.Do(func() {
 		var n yaml.Node
 		if yaml.Unmarshal(d.text, &n) == nil && len(n.Content) > 0 {
 			d.root = n.Content[0]
 		}
+		for pos := 0; pos < len(d.text); pos = lineEnd(d.text, pos) {
+			d.starts = append(d.starts, pos)
+		}
 	})
+}
+
+func (d *document) position(path []any) Position {
+	d.prepare()
 	if d.root == nil {
 		return d.firstContent()
 	}
@@ -183,16 +192,12 @@ func quoted(rest []byte, quote byte) int {
 
 // lineText gives a line of the document, counted from 1, without its end.
 func (d *document) lineText(line int) []byte {
-	text := d.text
-	for ; line > 1; line-- {
-		_, rest, found := bytes.Cut(text, []byte("\n"))
-		if !found {
-			return nil
-		}
-		text = rest
+	d.prepare()
+	if line < 1 || line > len(d.starts) {
+		return nil
 	}
-	text, _, _ = bytes.Cut(text, []byte("\n"))
-	return bytes.TrimRight(text, "\r")
+	start := d.starts[line-1]
+	return bytes.TrimRight(d.text[start:lineEnd(d.text, start)], "\r\n")
 }
 
 // firstContent places the document as a whole, where it has no nodes.

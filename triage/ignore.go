@@ -45,7 +45,7 @@ func (i *Ignore) covers(f *checks.Finding) bool {
 		})
 	}
 	subject, binding, role, workload := parties(f)
-	return glob(i.File, f.Primary.Position().Path) && glob(i.Subject, subject) &&
+	return glob(i.File, f.Position().Path) && glob(i.Subject, subject) &&
 		glob(i.Binding, binding) && glob(i.Role, role) && glob(i.Workload, workload)
 }
 
@@ -72,7 +72,7 @@ func glob(pattern, s string) bool {
 // places are where a comment may ignore a finding: the element that grants,
 // and each step of the way to it.
 func places(f *checks.Finding) []source.Position {
-	all := []source.Position{f.Primary.Position()}
+	all := []source.Position{f.Position()}
 	for _, p := range f.Chain {
 		if p.InFile() {
 			all = append(all, p.Position())

@@ -48,7 +48,7 @@ func Apply(findings []*checks.Finding, o Options) Outcome {
 	seen := map[string]bool{}
 	for _, f := range findings {
 		d := Decision{Finding: f, Fingerprint: Fingerprint(f)}
-		key := d.Fingerprint + " " + f.Primary.Position().String()
+		key := d.Fingerprint + " " + f.Position().String()
 		if !slices.Contains(o.Checks, f.Check) || seen[key] {
 			continue
 		}

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -170,19 +172,40 @@ func prefix() string {
 
 // addLineHashes gives each result the hash by which GitHub follows its line.
 func addLineHashes(r *report.Report) {
-	hashes := map[string][]string{}
+	byFile := map[string][]*report.Result{}
 	for _, results := range [][]report.Result{r.Results, r.Ignored} {
 		for i := range results {
-			at := results[i].Location
-			if _, done := hashes[at.Path]; !done {
-				hashes[at.Path] = nil
-				if content, err := os.ReadFile(filepath.FromSlash(at.Path)); err == nil {
-					hashes[at.Path] = report.LineHashes(content)
-				}
-			}
-			if h := hashes[at.Path]; at.Line > 0 && at.Line <= len(h) {
-				results[i].LineHash = h[at.Line-1]
-			}
+			file := results[i].Location.Path
+			byFile[file] = append(byFile[file], &results[i])
+		}
+	}
+	var wg sync.WaitGroup
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for file, results := range byFile {
+		free <- struct{}{}
+		wg.Go(func() {
+			hashFile(file, results)
+			<-free
+		})
+	}
+	wg.Wait()
+}
+
+// hashFile hashes one file as far as its results need. A file that is gone
+// leaves them without a hash; the upload then computes it.
+func hashFile(file string, results []*report.Result) {
+	content, err := os.ReadFile(filepath.FromSlash(file))
+	if err != nil {
+		return
+	}
+	last := 0
+	for _, res := range results {
+		last = max(last, res.Location.Line)
+	}
+	hashes := report.LineHashes(content, last)
+	for _, res := range results {
+		if line := res.Location.Line; line > 0 && line <= len(hashes) {
+			res.LineHash = hashes[line-1]
 		}
 	}
 }
