@@ -36,11 +36,10 @@ func SARIF(w io.Writer, r *Report) error {
 	}
 	log.Schema = "https://json.schemastore.org/sarif-2.1.0.json"
 	log.AddRun(sarifRun(r))
-	var out bytes.Buffer
-	if err := log.Write(&out); err != nil {
-		return fmt.Errorf("making SARIF: %w", err)
+	text, err := encode(log)
+	if err == nil {
+		text, err = withoutNulls(text)
 	}
-	text, err := withoutNulls(out.Bytes())
 	if err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
@@ -67,8 +66,13 @@ func withoutNulls(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	strip(v)
+	return encode(v)
+}
+
+func encode(v any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return out.Bytes(), err
 }
