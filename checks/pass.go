@@ -2,7 +2,9 @@ package checks
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/hotpod-dev/hotpod/rbac"
 )
@@ -38,7 +40,7 @@ func Run(m *rbac.Model, all []*Check, o Options) ([]*Finding, []Failure) {
 	failures := p.run(all, false)
 	p.findings = collapse(subsume(p.findings))
 	p.risks = map[rbac.Subject][]*Finding{}
-	slices.SortFunc(p.findings, Compare)
+	inOrder(p.findings)
 	for _, f := range p.findings {
 		p.risks[f.Subject] = append(p.risks[f.Subject], f)
 	}
@@ -48,8 +50,30 @@ func Run(m *rbac.Model, all []*Check, o Options) ([]*Finding, []Failure) {
 		}
 	}
 	failures = append(failures, p.run(all, true)...)
-	slices.SortFunc(p.findings, Compare)
+	inOrder(p.findings)
 	return p.findings, failures
+}
+
+// inOrder finds the places of findings, which takes most of the time here, and
+// sorts them.
+func inOrder(findings []*Finding) {
+	var wg sync.WaitGroup
+	next := make(chan *Finding)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for f := range next {
+				f.at = f.Primary.Position()
+			}
+		})
+	}
+	for _, f := range findings {
+		if f.at.Path == "" {
+			next <- f
+		}
+	}
+	close(next)
+	wg.Wait()
+	slices.SortFunc(findings, Compare)
 }
 
 func (p *Pass) run(all []*Check, late bool) []Failure {
@@ -91,7 +115,6 @@ func (p *Pass) report(f *Finding) {
 	if f.Severity == None || !f.Primary.InFile() {
 		return
 	}
-	f.at = f.Primary.Position()
 	p.findings = append(p.findings, f)
 }
 

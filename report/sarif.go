@@ -37,14 +37,11 @@ func SARIF(w io.Writer, r *Report) error {
 	log.Schema = "https://json.schemastore.org/sarif-2.1.0.json"
 	log.AddRun(sarifRun(r))
 	text, err := encode(log)
-	if err == nil {
-		text, err = withoutNulls(text)
-	}
 	if err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
 	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, bytes.TrimSpace(text), "", " "); err != nil {
+	if err := json.Indent(&pretty, bytes.TrimSpace(withoutNulls(text)), "", " "); err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
 	if _, err := w.Write(append(pretty.Bytes(), '\n')); err != nil {
@@ -53,20 +50,30 @@ func SARIF(w io.Writer, r *Report) error {
 	return nil
 }
 
-// withoutNulls strips null members, which the library writes for some fields
-// that are not set and the schema refuses.
-func withoutNulls(text []byte) ([]byte, error) {
-	if !bytes.Contains(text, []byte(":null")) {
-		return text, nil
+// withoutNulls strips the null members that the library writes for some fields
+// which are not set and which the schema refuses. In the encoder's output only
+// the end of a key is a quote, not escaped, before ":null".
+func withoutNulls(text []byte) []byte {
+	end := []byte(`":null`)
+	out := make([]byte, 0, len(text))
+	for {
+		i := bytes.Index(text, end)
+		if i < 0 {
+			return append(out, text...)
+		}
+		rest := text[i+len(end):]
+		if text[i-1] == '\\' {
+			out, text = append(out, text[:i+len(end)]...), rest
+			continue
+		}
+		out = append(out, text[:bytes.LastIndexByte(text[:i], '"')]...)
+		if last := len(out) - 1; out[last] == ',' {
+			out = out[:last]
+		} else {
+			rest = bytes.TrimPrefix(rest, []byte(","))
+		}
+		text = rest
 	}
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	strip(v)
-	return encode(v)
 }
 
 func encode(v any) ([]byte, error) {
