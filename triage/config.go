@@ -3,9 +3,13 @@ package triage
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/hotpod-dev/hotpod/checks"
@@ -43,11 +47,12 @@ type entry struct {
 // wrong kind or an ignore without a reason is an error that names the line.
 func ReadConfig(path string, data []byte) (*Config, error) {
 	c := &Config{path: path}
-	if len(strings.TrimSpace(string(data))) == 0 {
-		return c, nil
+	var doc yaml.Node
+	if yaml.Unmarshal(data, &doc) == nil && doc.IsZero() {
+		return c, nil // nothing, or nothing but comments
 	}
 	if err := yaml.Load(data, c, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, fmt.Errorf("reading %s: %s", path, yamlError(err))
 	}
 	if _, err := c.Ignores(data); err != nil {
 		return nil, err
@@ -55,7 +60,35 @@ func ReadConfig(path string, data []byte) (*Config, error) {
 	if _, err := checks.Select(checks.All(), c.Check); err != nil {
 		return nil, fmt.Errorf("reading %s: check: %w", path, err)
 	}
+	if err := patterns(map[string][]string{"exclude": c.Exclude, "worlds": c.Worlds}); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
 	return c, nil
+}
+
+var (
+	yamlPrefix = regexp.MustCompile(`^(yaml: construct errors: |yaml: |go-yaml load error )`)
+	yamlPlace  = regexp.MustCompile(`\bat L(\d+)\.C\d+: `)
+	yamlField  = regexp.MustCompile(`field (.*) not found in type \S+`)
+)
+
+// yamlError says what the YAML library says in the words of a user.
+func yamlError(err error) string {
+	text := yamlPrefix.ReplaceAllString(err.Error(), "")
+	text = yamlPlace.ReplaceAllString(text, "at line $1: ")
+	return yamlField.ReplaceAllString(text, "field $1 is not known")
+}
+
+// patterns finds the first pattern, by field, that could never match.
+func patterns(byField map[string][]string) error {
+	for _, field := range slices.Sorted(maps.Keys(byField)) {
+		for _, p := range byField[field] {
+			if !doublestar.ValidatePattern(p) {
+				return fmt.Errorf("%s: %q is not a valid pattern", field, p)
+			}
+		}
+	}
+	return nil
 }
 
 // Ignores gives the configuration's ignores, placed at their lines.
@@ -87,6 +120,9 @@ func (e entry) ignore() (*Ignore, error) {
 	}
 	if e.File == "" && e.Subject == "" && e.Binding == "" && e.Role == "" && e.Workload == "" {
 		return nil, errors.New("an ignore needs one of file, subject, binding, role or workload; to switch a check off use check: [-HP101]")
+	}
+	if err := patterns(map[string][]string{"file": {e.File}, "subject": {e.Subject}, "binding": {e.Binding}, "role": {e.Role}, "workload": {e.Workload}}); err != nil {
+		return nil, err
 	}
 	return i, i.validate()
 }

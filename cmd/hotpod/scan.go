@@ -85,13 +85,21 @@ func (o scanOptions) settings(given bool) (st settings, err error) {
 		return st, err
 	}
 	if st.failOn, err = parseFailOn(first(o.failOn, st.config.FailOn, "high")); err != nil {
-		return st, err
+		return st, fmt.Errorf("%s: %w", o.origin("fail-on", o.failOn), err)
 	}
 	if st.minor, err = parseMinor(first(o.kubernetes, st.config.KubernetesVersion, "1.37")); err != nil {
-		return st, err
+		return st, fmt.Errorf("%s: %w", o.origin("kubernetes-version", o.kubernetes), err)
 	}
 	st.outputs, err = parseOutputs(o.outputs)
 	return st, err
+}
+
+// origin says where a setting comes from: its flag, or else the configuration.
+func (o scanOptions) origin(name, flag string) string {
+	if flag != "" {
+		return "--" + name
+	}
+	return "reading " + o.config + ": " + name
 }
 
 // first gives the first value that is not empty.
@@ -110,7 +118,7 @@ func parseFailOn(name string) (checks.Severity, error) {
 	}
 	s, err := checks.ParseSeverity(name)
 	if err != nil {
-		return s, fmt.Errorf("--fail-on: %w, or never", err)
+		return s, fmt.Errorf("%w, or never", err)
 	}
 	return s, nil
 }
@@ -123,7 +131,7 @@ func parseMinor(v string) (int, error) {
 			return minor, nil
 		}
 	}
-	return 0, fmt.Errorf("--kubernetes-version: %q is not a version such as 1.37", v)
+	return 0, fmt.Errorf("%q is not a version such as 1.37", v)
 }
 
 func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s streams) error {
