@@ -180,8 +180,13 @@ func locatePlace(p checks.Place, text string) Location {
 	return l
 }
 
+// locate gives a place with a column the width that formats need.
 func locate(p source.Position) Location {
-	return Location{Path: p.Path, Line: p.Line, Column: p.Column, EndColumn: p.EndColumn}
+	l := Location{Path: p.Path, Line: p.Line, Column: p.Column, EndColumn: p.EndColumn}
+	if l.Column > 0 {
+		l.EndColumn = max(l.EndColumn, l.Column+1)
+	}
+	return l
 }
 
 // sentence joins words that are not empty.
