@@ -157,12 +157,14 @@ func judge(in source.Result, st settings, namespace string, s streams) *report.R
 	problems := in.Problems
 	var findings []*checks.Finding
 	var failures []checks.Failure
-	for _, w := range worlds(in.Objects, st.config.Worlds) {
+	all := worlds(in.Objects, st.config.Worlds)
+	for _, w := range all {
 		model, wrong := rbac.Build(w.objects, rbac.Options{Namespace: namespace})
 		found, failed := checks.Run(model, checks.All(), checks.Options{Minor: st.minor})
 		w.mark(found)
 		problems, findings, failures = append(problems, wrong...), append(findings, found...), append(failures, failed...)
 	}
+	findings = agreed(findings, len(all))
 	slices.SortFunc(findings, checks.Compare)
 	inline, wrong := triage.Comments(in.Objects)
 	problems = append(problems, wrong...)

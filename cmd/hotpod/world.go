@@ -53,6 +53,22 @@ func worldOf(file string, patterns []string) string {
 	return found
 }
 
+// agreed leaves out findings about shared roles that nothing binds in one
+// world, but something does in another.
+func agreed(findings []*checks.Finding, worlds int) []*checks.Finding {
+	key := func(f *checks.Finding) string {
+		return strings.Join(append(f.Identity(), f.Position().String()), "\x00")
+	}
+	unbound := func(f *checks.Finding) bool { return f.Reach == checks.Unbound && f.World == "" }
+	count := map[string]int{}
+	for _, f := range findings {
+		if unbound(f) {
+			count[key(f)]++
+		}
+	}
+	return slices.DeleteFunc(findings, func(f *checks.Finding) bool { return unbound(f) && count[key(f)] < worlds })
+}
+
 // mark names the world of findings that depend on it. A finding that only
 // shared files bring about is the same in each world.
 func (w world) mark(findings []*checks.Finding) {
