@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,6 +26,7 @@ func load(ctx context.Context, paths, exclude []string, s streams) (source.Resul
 		paths = []string{"."}
 	}
 	var trees []source.Tree
+	var closed []source.Problem
 	var stdin bool
 	for _, p := range paths {
 		if p == "-" {
@@ -32,8 +34,12 @@ func load(ctx context.Context, paths, exclude []string, s streams) (source.Resul
 			continue
 		}
 		found, err := open(p)
+		if errors.Is(err, os.ErrPermission) {
+			closed = append(closed, unread(filepath.ToSlash(p), err))
+			continue
+		}
 		if err != nil {
-			return source.Result{}, err
+			return source.Result{}, fmt.Errorf("reading manifests: %w", err)
 		}
 		trees = append(trees, found...)
 	}
@@ -41,28 +47,64 @@ func load(ctx context.Context, paths, exclude []string, s streams) (source.Resul
 	if err != nil {
 		return in, fmt.Errorf("reading manifests: %w", err)
 	}
+	in.Problems = append(in.Problems, closed...)
 	if stdin {
-		err = addStdin(&in, s.in)
+		err = addStdin(ctx, &in, s.in)
 	}
 	return in, err
+}
+
+func unread(name string, err error) source.Problem {
+	return source.Problem{Position: source.Position{Path: name}, Err: fmt.Errorf("not read: %w", reason(err)), Incomplete: true}
+}
+
+// reason leaves out the path and the system call, which say nothing new.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
 }
 
 // stdinPath is what standard input is called in places.
 const stdinPath = "stdin.yaml"
 
-func addStdin(in *source.Result, r io.Reader) error {
+func addStdin(ctx context.Context, in *source.Result, r io.Reader) error {
 	limit := source.DefaultLimits.FileBytes
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return fmt.Errorf("reading standard input: %w", err)
-	}
-	if int64(len(data)) > limit {
-		return fmt.Errorf("standard input is larger than %d MiB: write it to several files", limit>>20)
+	data, err := readAll(ctx, io.LimitReader(r, limit+1))
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("reading standard input: %w", ctx.Err())
+	case err != nil:
+		in.Problems = append(in.Problems, unread(stdinPath, err))
+		return nil
+	case int64(len(data)) > limit:
+		in.Problems = append(in.Problems, unread(stdinPath, fmt.Errorf("larger than %d MiB; write it to several files", limit>>20)))
+		return nil
 	}
 	objects, problems := source.Parse(stdinPath, data, source.DefaultLimits)
 	in.Objects, in.Problems = append(in.Objects, objects...), append(in.Problems, problems...)
 	in.Files++
 	return nil
+}
+
+// readAll reads to the end, or until it is interrupted: a pipe may stay open
+// for as long as somebody likes.
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	var data []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		data, err = io.ReadAll(r)
+		close(done)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-done:
+		return data, err
+	}
 }
 
 // open makes trees of a path. Each is an os.Root, which nothing leads out of.
@@ -72,11 +114,11 @@ func open(name string) ([]source.Tree, error) {
 		return glob(name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading manifests: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, reason(err))
 	}
 	info, err := os.Stat(real)
 	if err != nil {
-		return nil, fmt.Errorf("reading manifests: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, reason(err))
 	}
 	dir, base := real, "."
 	if !info.IsDir() {
@@ -84,7 +126,7 @@ func open(name string) ([]source.Tree, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("reading manifests: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, reason(err))
 	}
 	return []source.Tree{{FS: root.FS(), Name: base, Dir: shown(dir)}}, nil
 }
@@ -92,10 +134,10 @@ func open(name string) ([]source.Tree, error) {
 func glob(pattern string) ([]source.Tree, error) {
 	matches, err := doublestar.FilepathGlob(pattern, doublestar.WithFailOnIOErrors())
 	if err != nil {
-		return nil, fmt.Errorf("reading manifests: %s: %w", pattern, err)
+		return nil, fmt.Errorf("%s: %w", pattern, reason(err))
 	}
 	if len(matches) == 0 {
-		return nil, fmt.Errorf("reading manifests: nothing matches %s", pattern)
+		return nil, fmt.Errorf("nothing matches %s", pattern)
 	}
 	slices.Sort(matches)
 	var trees []source.Tree
