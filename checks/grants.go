@@ -91,7 +91,7 @@ func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
 		if !ok {
 			return nil
 		}
-		if namespace == "" {
+		if namespace == "" && !h.match.clusterScoped {
 			namespace = with.Binding.Namespace
 		}
 		chain = append(chain, with.rulePlace())
