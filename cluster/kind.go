@@ -108,7 +108,7 @@ func (k *kindCluster) start(ctx context.Context, o KindOptions) (*Ephemeral, err
 		return nil, err
 	}
 	o.Log.Info("kind is ready", "server", config.Host)
-	return newEphemeral(ctx, unlimited(config), k.path("kubeconfig"), k.remove), nil
+	return newEphemeral(ctx, unlimited(config), k.kubeconfig(), k.remove), nil
 }
 
 // create starts the nodes. Kind's Create takes no context: when ctx ends, its
@@ -119,27 +119,28 @@ func (k *kindCluster) create(ctx context.Context, o KindOptions) error {
 	options := []cluster.CreateOption{
 		cluster.CreateWithNodeImage(o.Image),
 		cluster.CreateWithWaitForReady(kindReady),
-		cluster.CreateWithKubeconfigPath(k.path("kubeconfig")),
+		cluster.CreateWithKubeconfigPath(k.kubeconfig()),
 		cluster.CreateWithDisplayUsage(false),
 		cluster.CreateWithDisplaySalutation(false),
 	}
 	if o.Config != nil {
 		options = append(options, cluster.CreateWithRawConfig(o.Config))
 	}
-	done := make(chan error, 1)
+	var created error
+	done := make(chan struct{})
 	go func() {
-		err := k.provider.Create(k.name, options...)
+		defer close(done)
+		created = withOutput(k.provider.Create(k.name, options...))
 		if ctx.Err() != nil {
-			err = errors.Join(err, k.provider.Delete(k.name, k.path("kubeconfig")))
+			_ = k.delete() // nobody may be there any more to hear of it
 		}
-		done <- withOutput(err)
 	}()
 	select {
-	case err := <-done:
-		return err
+	case <-done:
+		return created
 	case <-ctx.Done():
 	}
-	_ = k.provider.Delete(k.name, k.path("kubeconfig")) // remove does it again and tells
+	_ = k.delete() // remove does it again and tells
 	select {
 	case <-done:
 	case <-time.After(kindGivesUp):
@@ -147,12 +148,15 @@ func (k *kindCluster) create(ctx context.Context, o KindOptions) error {
 	return context.Cause(ctx)
 }
 
-func (k *kindCluster) remove() error {
-	err := withOutput(k.provider.Delete(k.name, k.path("kubeconfig")))
-	return errors.Join(err, os.RemoveAll(k.dir))
+func (k *kindCluster) delete() error {
+	return withOutput(k.provider.Delete(k.name, k.kubeconfig()))
 }
 
-func (k *kindCluster) path(name string) string { return filepath.Join(k.dir, name) }
+func (k *kindCluster) remove() error {
+	return errors.Join(k.delete(), os.RemoveAll(k.dir))
+}
+
+func (k *kindCluster) kubeconfig() string { return filepath.Join(k.dir, "kubeconfig") }
 
 // withOutput adds what a container engine said, which kind keeps apart.
 func withOutput(err error) error {

@@ -393,7 +393,7 @@ func (l *lister) report(host string) {
 	for i := 0; i < len(l.Gaps); {
 		g := l.Gaps[i]
 		same := []string{g.Resource}
-		for i++; i < len(l.Gaps) && l.Gaps[i].Err == g.Err; i++ {
+		for i++; i < len(l.Gaps) && errors.Is(l.Gaps[i].Err, g.Err); i++ {
 			same = append(same, l.Gaps[i].Resource)
 		}
 		what := strings.Join(same, ", ") + ": not listed"
@@ -403,7 +403,7 @@ func (l *lister) report(host string) {
 		l.Problems = append(l.Problems, source.Problem{
 			Position:   source.Position{Path: "cluster"},
 			Err:        fmt.Errorf("%s: %w", what, Explain(g.Err, host)),
-			Incomplete: g.Err != ErrSkipped,
+			Incomplete: !errors.Is(g.Err, ErrSkipped),
 		})
 	}
 }
