@@ -32,12 +32,11 @@ type hit struct {
 
 // asksOf looks for what one subject may do.
 func (p *Pass) asksOf(s rbac.Subject) {
-	if p.Check.unless != nil && p.Check.unless(p, s) {
-		return
-	}
 	for _, ask := range p.Check.Asks {
 		for _, f := range p.answers(s, ask) {
-			p.report(f)
+			if p.Check.unless == nil || !p.Check.unless(p, f) {
+				p.report(f)
+			}
 		}
 	}
 }

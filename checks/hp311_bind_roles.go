@@ -6,7 +6,7 @@ var hp311 = Check{
 	Title:    "Binds any role to itself",
 	Severity: reaches(Critical, High, Medium, Medium),
 	Raised:   map[Reach][]Severity{Named: {Critical, High, Low}},
-	Can:      "can bind roles that it does not have",
+	Can:      "can bind any role",
 	Asks: []Permissions{
 		{can("bind", rbacGroup, "clusterroles").clusterScoped(), can("create update patch", rbacGroup, "clusterrolebindings").clusterScoped()},
 		{can("bind", rbacGroup, "clusterroles", "roles"), can("create update patch", rbacGroup, "rolebindings")},

@@ -1,11 +1,5 @@
 package checks
 
-import (
-	"slices"
-
-	"github.com/hotpod-dev/hotpod/rbac"
-)
-
 var hp313 = Check{
 	ID:       "HP313",
 	Name:     "write-bindings",
@@ -27,7 +21,15 @@ var hp313 = Check{
 	},
 }
 
-// mayBind tells whether the subject may bind some role: then HP311 speaks.
-func mayBind(p *Pass, s rbac.Subject) bool {
-	return slices.ContainsFunc(hp311.Asks, func(ask Permissions) bool { return len(p.answers(s, ask)) > 0 })
+// mayBind tells whether the subject may bind roles by the same manifests: then
+// HP311 speaks.
+func mayBind(p *Pass, f *Finding) bool {
+	for _, ask := range hp311.Asks {
+		for _, answer := range p.answers(f.Subject, ask) {
+			if answer.Binding.CountsFrom(f.Binding.Object.Origin.Path) {
+				return true
+			}
+		}
+	}
+	return false
 }

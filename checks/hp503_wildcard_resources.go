@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ var hp503 = Check{
 			if len(reached) == 0 {
 				return nil
 			}
-			return p.ofRule(g, rule, "can "+plainList(rule.Verbs)+" all resources, among them "+plainList(reached), "resources", star)
+			return p.ofRule(g, rule, "can "+plainList(rule.Verbs)+" all resources"+ofGroups(rule.APIGroups)+", among them "+plainList(reached), "resources", star)
 		})
 	},
 	Doc: Doc{
@@ -37,6 +38,21 @@ var hp503 = Check{
 		CIS:        []string{"5.1.3"},
 		MITRE:      []string{"T1098.006"},
 	},
+}
+
+// ofGroups names the groups of a rule that is limited to some.
+func ofGroups(groups []string) string {
+	if slices.Contains(groups, "*") {
+		return ""
+	}
+	var names []string
+	for _, g := range groups {
+		names = append(names, cmp.Or(g, "core"))
+	}
+	if len(names) == 1 {
+		return " of the " + names[0] + " group"
+	}
+	return " of the groups " + plainList(names)
 }
 
 func isWildcard(resource string) bool {

@@ -16,7 +16,7 @@ var hp603 = Check{
 	Run: func(p *Pass) error {
 		for _, w := range p.Model.Workloads {
 			for _, t := range w.Tokens {
-				if risks := p.risksTo(t.Subject, w.Object.Origin.Path); len(risks) > 0 {
+				if risks := p.risksTo(w, t.Subject); len(risks) > 0 {
 					p.report(hotPod(w, t, risks))
 				}
 			}
@@ -47,9 +47,14 @@ func hotPod(w *rbac.Workload, t rbac.Token, risks []*Finding) *Finding {
 		f.More = append(f.More, fmt.Sprintf("It has that through %s.", worst.Subject))
 	}
 	var others []string
-	for _, r := range risks[1:] {
+	for _, r := range risks {
 		if r.Can != worst.Can {
 			others = append(others, fmt.Sprintf("%s (%s)", strings.TrimPrefix(r.Can, "can "), r.Check.ID))
+		}
+		for _, also := range r.Also {
+			if also.Gives != "" {
+				others = append(others, fmt.Sprintf("%s (%s)", also.Gives, r.Check.ID))
+			}
 		}
 	}
 	if len(others) > 0 {

@@ -1,9 +1,11 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hotpod-dev/hotpod/rbac"
@@ -118,16 +120,23 @@ func (p *Pass) report(f *Finding) {
 	p.findings = append(p.findings, f)
 }
 
-// risksTo are the findings about what the subject may do, by name and through
-// its groups, as a file sees the bindings; the worst first.
-func (p *Pass) risksTo(s rbac.Subject, file string) []*Finding {
+// risksTo are the findings about what a workload's account may do, by name and
+// through its groups; what gives most comes first.
+func (p *Pass) risksTo(w *rbac.Workload, s rbac.Subject) []*Finding {
 	all := slices.Clone(p.risks[s])
 	for _, g := range s.Groups() {
 		all = append(all, p.risks[group(g)]...)
 	}
-	all = slices.DeleteFunc(all, func(f *Finding) bool { return f.Binding == nil || !f.Binding.CountsFrom(file) })
-	slices.SortFunc(all, Compare)
+	all = slices.DeleteFunc(all, func(f *Finding) bool { return f.Binding == nil || !f.Binding.CountsFor(w) })
+	slices.SortFunc(all, comparePower)
 	return all
+}
+
+// comparePower orders findings by what they give: by severity, then everything
+// before wildcards before single permissions.
+func comparePower(a, b *Finding) int {
+	breadth := func(f *Finding) int { return slices.Index([]string{"HP502", "HP503", "HP501"}, f.Check.ID) }
+	return cmp.Or(-cmp.Compare(a.Severity, b.Severity), -cmp.Compare(breadth(a), breadth(b)), Compare(a, b))
 }
 
 func group(name string) rbac.Subject { return rbac.Subject{Kind: "Group", Name: name} }
@@ -203,7 +212,11 @@ func collapse(findings []*Finding) []*Finding {
 			return false
 		}
 		if f.Primary.InFile() && f.Rule != kept.Rule && f.Primary.Role == "rule" {
-			kept.Also = append(kept.Also, f.Primary)
+			also := f.Primary
+			if f.Can != kept.Can {
+				also.Gives = strings.TrimPrefix(f.Can, "can ")
+			}
+			kept.Also = append(kept.Also, also)
 		}
 		return true
 	})

@@ -105,6 +105,7 @@ func strongestAccount(p *Pass, f *Finding) {
 	if f.Reach == Unbound {
 		return
 	}
+	from := f.Binding.Object.Origin.Path
 	var worst *Finding
 	for _, s := range p.Model.Subjects() {
 		if s.Kind != "ServiceAccount" || s == f.Subject || (f.Namespace != "" && s.Namespace != f.Namespace) {
@@ -114,7 +115,7 @@ func strongestAccount(p *Pass, f *Finding) {
 			continue
 		}
 		for _, r := range p.risks[s] {
-			if worst == nil || r.Severity > worst.Severity {
+			if r.Binding != nil && r.Binding.CountsFrom(from) && (worst == nil || comparePower(r, worst) < 0) {
 				worst = r
 			}
 		}

@@ -32,6 +32,7 @@ func Build(objects []*source.Object, o Options) (*Model, []source.Problem) {
 		secrets:    map[string][]*TokenSecret{},
 		namespaces: map[string][]*source.Object{},
 	}
+	b.forks = findForks(objects)
 	for _, obj := range sorted(objects) {
 		b.add(obj)
 	}
@@ -65,6 +66,7 @@ type builder struct {
 	secrets    map[string][]*TokenSecret // by namespace/name
 	namespaces map[string][]*source.Object
 	bindings   []*bindingSubjects
+	forks      forks
 }
 
 // bindingSubjects keeps a binding's subjects until all accounts are known.
@@ -152,10 +154,13 @@ func (b *builder) addBinding(o *source.Object) {
 		b.problem(o.At("subjects"), true, err)
 		return
 	}
-	binding := &Binding{Object: o, Name: o.Name, RoleRef: raw.RoleRef}
+	binding := &Binding{Object: o, Name: o.Name, RoleRef: raw.RoleRef, forks: b.forks}
 	if o.Kind == "RoleBinding" {
 		binding.Namespace = b.namespaceOf(o)
 	}
+	binding.assumed = o.Namespace == "" && slices.ContainsFunc(raw.Subjects, func(s rbacv1.Subject) bool {
+		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == ""
+	})
 	if err := checkRoleRef(binding); err != nil {
 		b.problem(o.At("roleRef"), false, fmt.Errorf("%s: %w: it grants nothing", o, err))
 		return

@@ -57,16 +57,31 @@ type Binding struct {
 	Assumed bool
 
 	variants []*Binding // all definitions of this binding, where there are several
+	assumed  bool       // a subject's namespace is not written down
+	forks    forks
 }
 
 // Ref is the binding's kind, namespace and name as one key.
 func (b *Binding) Ref() string { return ref(b.Object.Kind, b.Namespace, b.Name) }
 
-// CountsFrom tells whether a file means this definition of the binding. A
-// cluster holds one binding of a name; where the input defines it more than
-// once the definition nearest to the file is the one.
-func (b *Binding) CountsFrom(file string) bool {
-	return len(b.variants) < 2 || slices.Contains(nearest(file, b.variants, bindingPath), b)
+// CountsFrom tells whether what a file says adds up with this binding. A
+// cluster holds one binding of a name, so of several definitions the nearest to
+// the file counts; and none does from a folder that is an alternative.
+func (b *Binding) CountsFrom(file string) bool { return b.counts(file, false) }
+
+// CountsFor tells the same of a workload.
+func (b *Binding) CountsFor(w *Workload) bool {
+	return b.counts(w.Object.Origin.Path, b.assumed || w.Object.Namespace == "")
+}
+
+func (b *Binding) counts(file string, assumed bool) bool {
+	if b.Assumed {
+		return true
+	}
+	if len(b.variants) > 1 && !slices.Contains(nearest(file, b.variants, bindingPath), b) {
+		return false
+	}
+	return !b.forks.separate(b.Object.Origin.Path, file, assumed)
 }
 
 func bindingPath(b *Binding) string { return b.Object.Origin.Path }

@@ -7,6 +7,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -113,6 +114,9 @@ func (o *Object) Document() (text []byte, line int) {
 	}
 	return o.Origin.doc.text, o.Origin.doc.line
 }
+
+// Equal tells whether two objects say the same, wherever they stand.
+func (o *Object) Equal(other *Object) bool { return bytes.Equal(o.json, other.json) }
 
 // Made gives an object that no file holds, from its JSON: shipped objects and
 // objects of a live cluster. The path is a pseudo path, and may be empty.
