@@ -20,15 +20,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/hotpod-dev/hotpod/source"
 )
 
 // ApplyOptions of Apply. The zero value is of use.
 type ApplyOptions struct {
-	Namespace string       // of namespaced objects that name none; "" is default
-	Log       *slog.Logger // is told of each step; nil for silence
-	List      ListOptions  // how the objects are read back
+	Namespace string // of namespaced objects that name none; "" is default
+	// Run lets the pods of the manifests run where the cluster has nodes.
+	// Otherwise workloads are applied by dry run there, which defaults and
+	// admits them all the same: manifests may be a stranger's, and a privileged
+	// pod in a kind cluster reaches the machine that the cluster is on.
+	Run  bool
+	Log  *slog.Logger // is told of each step; nil for silence
+	List ListOptions  // how the objects are read back
 }
 
 const (
@@ -57,6 +63,7 @@ func (e *Ephemeral) Apply(ctx context.Context, objects []*source.Object, o Apply
 	if err != nil {
 		return nil, err
 	}
+	a.dry = e.nodes && !o.Run
 	a.plan(objects)
 	namespaces := a.applyAll(ctx)
 	if err := a.settle(ctx, namespaces); err != nil && ctx.Err() == nil {
@@ -76,6 +83,7 @@ type applier struct {
 	config   *rest.Config
 	client   dynamic.Interface
 	served   *served
+	dry      bool // workloads by dry run
 	wanted   []*wanted
 	byKey    map[key]*wanted // the first of each
 	problems []source.Problem
@@ -89,6 +97,7 @@ type wanted struct {
 	resource  schema.GroupVersionResource
 	variantOf *wanted // has the same key, and comes first
 	answer    []byte  // the object as the server accepted it
+	dry       bool    // it did so by dry run
 	err       error   // why it did not
 }
 
@@ -163,15 +172,15 @@ func (a *applier) applyAll(ctx context.Context) []string {
 	}
 	ground := take("Namespace", "CustomResourceDefinition")
 	a.locate(ctx, ground)
-	a.applyStep(ctx, ground)
+	a.applyStep(ctx, ground, false)
 	a.established(ctx, ground)
 
 	a.locate(ctx, rest)
 	namespaces := a.makeNamespaces(ctx)
 	for _, kinds := range steps() {
-		a.applyStep(ctx, take(kinds...))
+		a.applyStep(ctx, take(kinds...), false)
 	}
-	a.applyStep(ctx, rest)
+	a.applyStep(ctx, rest, a.dry)
 	return namespaces
 }
 
@@ -213,7 +222,8 @@ func (a *applier) makeNamespaces(ctx context.Context) []string {
 	made := names[:0]
 	for _, name := range names {
 		content := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}
-		if _, err := a.apply(ctx, schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, "", content); err != nil {
+		namespaces := schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+		if _, err := a.apply(ctx, namespaces, "", content, false); err != nil {
 			a.problem(source.Position{Path: "cluster"}, false, fmt.Errorf("namespace '%s' could not be made: %w", name, err))
 			continue
 		}
@@ -232,7 +242,7 @@ func (a *applier) settle(ctx context.Context, namespaces []string) error {
 }
 
 // applyStep applies objects whose order does not matter.
-func (a *applier) applyStep(ctx context.Context, all []*wanted) {
+func (a *applier) applyStep(ctx context.Context, all []*wanted, dry bool) {
 	if len(all) == 0 {
 		return
 	}
@@ -242,7 +252,8 @@ func (a *applier) applyStep(ctx context.Context, all []*wanted) {
 	for range applyWorkers {
 		workers.Go(func() {
 			for w := range next {
-				w.answer, w.err = a.apply(ctx, w.resource, w.key.namespace, w.content)
+				w.answer, w.err = a.apply(ctx, w.resource, w.key.namespace, w.content, dry)
+				w.dry = dry
 			}
 		})
 	}
@@ -255,14 +266,18 @@ func (a *applier) applyStep(ctx context.Context, all []*wanted) {
 	workers.Wait()
 }
 
-func (a *applier) apply(ctx context.Context, r schema.GroupVersionResource, namespace string, content map[string]any) ([]byte, error) {
+func (a *applier) apply(ctx context.Context, r schema.GroupVersionResource, namespace string, content map[string]any, dry bool) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, applyTimeout, fmt.Errorf("no answer within %s", applyTimeout))
 	defer cancel()
 	o := &unstructured.Unstructured{Object: content}
 	if namespace != "" {
 		o.SetNamespace(namespace)
 	}
-	answer, err := a.client.Resource(r).Namespace(namespace).Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: userAgent, Force: true})
+	options := metav1.ApplyOptions{FieldManager: userAgent, Force: true}
+	if dry {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	answer, err := a.client.Resource(r).Namespace(namespace).Apply(ctx, o.GetName(), o, options)
 	if err != nil {
 		return nil, err
 	}
@@ -339,18 +354,40 @@ func (a *applier) outcome(w *wanted, live map[key]*source.Object, missing map[st
 		a.problem(w.object.At(), false, fmt.Errorf("%s was not applied, judged as written: %w", w.object, first.err))
 	case first.err != nil:
 		a.problem(w.object.At(), true, fmt.Errorf("%s could not be applied: %w", w.object, Explain(first.err, a.config.Host)))
-	case isListed(w.object.Kind) && !missing[w.object.Kind]:
-		a.problem(w.object.At(), false, fmt.Errorf("%s was accepted by the API server and removed again, judged as written", w.object))
-	default: // not a kind that is listed
-		if o, err := source.Made("", first.answer); err == nil {
+	default:
+		r := listedAs(first.key)
+		if r != nil && !first.dry && !missing[r.kind] {
+			a.problem(w.object.At(), false, fmt.Errorf("%s was accepted by the API server and removed again, judged as written", w.object))
+			return w.object
+		}
+		if o, err := answered(first.answer, r); err == nil {
 			return placed(o, w.object)
 		}
 	}
 	return w.object
 }
 
-func isListed(kind string) bool {
-	return slices.ContainsFunc(resources(), func(r resource) bool { return r.kind == kind })
+// answered reads the object that the server answered with as List would.
+func answered(raw []byte, r *resource) (*source.Object, error) {
+	if r == nil {
+		return source.Made("", raw)
+	}
+	var o object
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &o); err != nil {
+		return nil, err
+	}
+	o.trim(*r)
+	return o.source()
+}
+
+// listedAs gives the resource that lists objects of this kind, nil where none does.
+func listedAs(k key) *resource {
+	for _, r := range resources() {
+		if r.kind == k.kind && r.group == k.group {
+			return &r
+		}
+	}
+	return nil
 }
 
 // placed gives the object at the place of another, which it was made of.

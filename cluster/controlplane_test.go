@@ -36,7 +36,13 @@ import (
 // test so that one control plane does for it.
 func TestControlPlane(t *testing.T) {
 	e := startEnvtestFor(t)
+	t.Run("apply by dry run", func(t *testing.T) {
+		dry := *e
+		dry.nodes = true
+		testApply(t, &dry)
+	})
 	t.Run("apply and read back", func(t *testing.T) { testApply(t, e) })
+	t.Run("apply custom kinds", func(t *testing.T) { testApplyCustomKinds(t, e) })
 	t.Run("list", func(t *testing.T) { testList(t, e) })
 	t.Run("no secret leaves the server", func(t *testing.T) { testNoSecrets(t, e) })
 	t.Run("snapshot", func(t *testing.T) { testSnapshot(t, e) })
@@ -193,6 +199,36 @@ func testApply(t *testing.T, e *Ephemeral) {
 	w := witnesses[0]
 	if got := w.Rule.Object.At("rules", w.Rule.Index, "verbs", 1).String(); got != "deploy/shop.yaml:27:16" {
 		t.Errorf("the verb is at %s", got)
+	}
+}
+
+// testApplyCustomKinds gives the definition of a kind together with an object
+// of that kind, which package source would leave out.
+func testApplyCustomKinds(t *testing.T, e *Ephemeral) {
+	var tree []*source.Object
+	for path, raw := range map[string]string{
+		"rollout.yaml": `{"apiVersion":"example.com/v1","kind":"Rollout","metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}`,
+		"crd.yaml": `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"rollouts.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
+			"names":{"kind":"Rollout","plural":"rollouts","singular":"rollout"},
+			"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"paused":{"type":"boolean","default":true}}}}}}}]}}`,
+	} {
+		o, err := source.Made(path, []byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree = append(tree, o)
+	}
+	l, err := e.Apply(t.Context(), tree, ApplyOptions{Namespace: "custom"})
+	if err != nil || len(l.Problems) > 0 {
+		t.Fatal(err, l.Problems)
+	}
+	for i, o := range l.Objects {
+		if o.Kind != tree[i].Kind || o.Origin.Path != tree[i].Origin.Path {
+			t.Errorf("%s is at %s", o, o.At())
+		}
+		if o.Kind == "Rollout" && (o.Namespace != "custom" || !strings.Contains(content(t, o), `"paused":true`)) {
+			t.Errorf("%s is not as the server has it: %s", o, content(t, o))
+		}
 	}
 }
 

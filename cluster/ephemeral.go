@@ -19,6 +19,7 @@ import (
 type Ephemeral struct {
 	config     *rest.Config
 	kubeconfig string
+	nodes      bool // there are some, so that pods run
 	stop       func() error
 }
 

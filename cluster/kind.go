@@ -108,7 +108,9 @@ func (k *kindCluster) start(ctx context.Context, o KindOptions) (*Ephemeral, err
 		return nil, err
 	}
 	o.Log.Info("kind is ready", "server", config.Host)
-	return newEphemeral(ctx, unlimited(config), k.kubeconfig(), k.remove), nil
+	e := newEphemeral(ctx, unlimited(config), k.kubeconfig(), k.remove)
+	e.nodes = true
+	return e, nil
 }
 
 // create starts the nodes. Kind's Create takes no context: when ctx ends, its

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,5 +73,60 @@ func TestTrim(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// owned is a pod or a ReplicaSet with an owner, as JSON.
+func owned(name, uid, owner, account string) any {
+	meta := map[string]any{"name": name, "namespace": "ns", "uid": uid}
+	if owner != "" {
+		meta["ownerReferences"] = []any{
+			map[string]any{"uid": "other", "kind": "X"},
+			map[string]any{"uid": owner, "controller": true},
+		}
+	}
+	return map[string]any{"metadata": meta, "spec": map[string]any{
+		"serviceAccountName": account, "containers": []any{map[string]any{"name": "c", "image": "i"}},
+	}}
+}
+
+// TestFold serves owners and what they own, in an order in which lists come.
+func TestFold(t *testing.T) {
+	items := map[string][]any{
+		"deployments": {owned("web", "d1", "", "a")},
+		"replicasets": {owned("web-1", "r1", "d1", "a"), owned("web-2", "r2", "d1", "b"), owned("rollout-1", "r3", "rollout", "a"), owned("rollout-2", "r4", "rollout", "a"), owned("rollout-3", "r5", "rollout", "b")},
+		"cronjobs":    {owned("night", "c1", "", "a")},
+		"jobs":        {owned("night-1", "j1", "c1", "a"), owned("alone", "j2", "", "a")},
+		"pods": {
+			owned("web-1-x", "p1", "r1", "a"), owned("night-1-x", "p2", "j1", "a"), owned("bare", "p3", "", "a"), owned("bare-twin", "p4", "", "a"),
+			owned("operator-1", "p5", "custom", "a"), owned("operator-2", "p6", "custom", "a"), owned("operator-3", "p7", "custom", "b"), owned("rollout-2-x", "p8", "r4", "a"),
+		},
+	}
+	_, config := serveFor(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, res := range resources() {
+			if list := items[res.name]; list != nil && r.URL.Path == "/"+res.path() {
+				_ = json.NewEncoder(w).Encode(map[string]any{"kind": res.kind + "List", "metadata": map[string]any{}, "items": list})
+				return
+			}
+		}
+		fakeAPI{}.ServeHTTP(w, r)
+	}))
+	l, err := List(t.Context(), config, ListOptions{})
+	if err != nil || len(l.Problems) > 0 {
+		t.Fatal(err, l.Problems)
+	}
+	var kept []string
+	for _, o := range l.Objects {
+		kept = append(kept, o.Kind+" "+o.Name)
+	}
+	want := []string{
+		"CronJob night", "Job alone", "Deployment web", "ReplicaSet rollout-1", "ReplicaSet rollout-3",
+		"Pod bare", "Pod bare-twin", "Pod operator-1", "Pod operator-3",
+	}
+	if diff := cmp.Diff(want, kept); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if l.Folded != 8 {
+		t.Errorf("%d folded", l.Folded)
 	}
 }
