@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -81,7 +82,7 @@ func (p *parser) document(line int, text []byte) {
 			return
 		}
 		p.problems = append(p.problems, Problem{
-			Position: Position{Path: p.path, Line: line + dup.line - 1}, Err: dup, Incomplete: dup.swallows(),
+			Position: Position{Path: p.path, Line: doc.fileLine(dup.line)}, Err: dup, Incomplete: dup.swallows(),
 		})
 	}
 	p.value(doc, raw)
@@ -109,8 +110,8 @@ func looksLikeObject(raw []byte) bool {
 func (p *parser) object(raw []byte, at Origin, inherit header, depth int) {
 	var head struct {
 		header
-		Items []json.RawMessage `json:"items"`
-		Type  any               `json:"type"`
+		Items json.RawMessage `json:"items"`
+		Type  any             `json:"type"`
 	}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &head); err != nil {
 		p.fail(at.doc.position(at.prefix).Line, fmt.Errorf("not a Kubernetes object: %w", cleanJSON(err)))
@@ -119,22 +120,43 @@ func (p *parser) object(raw []byte, at Origin, inherit header, depth int) {
 	if head.Kind == "" {
 		head.Kind, head.APIVersion = inherit.Kind, inherit.APIVersion
 	}
+	items, err := listItems(head.Kind, head.Items)
 	switch {
-	case head.Kind == "Secret" && !credentialType(head.Type):
-		return // its data is nobody's business here
-	case !strings.HasSuffix(head.Kind, "List") || head.Items == nil:
-		p.objects = append(p.objects, head.object(raw, at))
+	case err != nil:
+		p.fail(at.doc.position(at.prefix).Line, err)
 		return
-	case depth == maxListDepth:
+	case items != nil && depth == maxListDepth:
 		p.fail(at.Line, fmt.Errorf("more than %d Lists inside each other", maxListDepth))
+		return
+	case items == nil && head.Kind == "Secret" && !credentialType(head.Type):
+		return // its data is nobody's business here
+	case items == nil:
+		p.objects = append(p.objects, head.object(raw, at))
 		return
 	}
 	item := header{APIVersion: head.APIVersion, Kind: strings.TrimSuffix(head.Kind, "List")}
-	for i, raw := range head.Items {
+	for i, raw := range items {
 		in := at
 		in.prefix = append(append([]any{}, at.prefix...), "items", i)
 		p.object(raw, in, item, depth+1)
 	}
+}
+
+// listItems gives the items of a list, nil where it is none. kubectl takes all
+// that has items for a list; we do so where one of them is an object.
+func listItems(kind string, raw json.RawMessage) ([]json.RawMessage, error) {
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	var items []json.RawMessage
+	isList := strings.HasSuffix(kind, "List")
+	switch err := json.Unmarshal(raw, &items); {
+	case err != nil && isList:
+		return nil, errors.New("items of a List are not a list")
+	case err != nil, !isList && !slices.ContainsFunc(items, func(item json.RawMessage) bool { return looksLikeObject(item) }):
+		return nil, nil
+	}
+	return items, nil
 }
 
 func credentialType(t any) bool {
@@ -152,7 +174,7 @@ func (p *parser) unreadable(doc *document, err error) {
 		return
 	}
 	line, text := yamlError(err)
-	p.fail(doc.line+max(line, 1)-1, fmt.Errorf("not valid YAML: %s", text))
+	p.fail(doc.fileLine(line), fmt.Errorf("not valid YAML: %s", text))
 }
 
 // TemplateError says that a file is a template and must be rendered first.

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -15,30 +16,54 @@ type document struct {
 	line int // 1-based line of the file at which text starts
 	text []byte
 
-	parse  sync.Once
-	root   *yaml.Node // nil where the text has no nodes
-	starts []int      // offset of each line
+	parse sync.Once
+	root  *yaml.Node // nil where the text has no nodes
+
+	measure sync.Once
+	starts  []int // offset of each line
+	lines   []int // the same as YAML counts lines, for places of nodes
 }
 
-// prepare parses the text, once.
-func (d *document) prepare() {
+func (d *document) nodes() *yaml.Node {
 	d.parse.Do(func() {
 		var n yaml.Node
 		if yaml.Unmarshal(d.text, &n) == nil && len(n.Content) > 0 {
 			d.root = n.Content[0]
 		}
-		for pos := 0; pos < len(d.text); pos = lineEnd(d.text, pos) {
-			d.starts = append(d.starts, pos)
+	})
+	return d.root
+}
+
+// prepare parses the text and finds its lines.
+func (d *document) prepare() {
+	d.nodes()
+	d.measureLines()
+}
+
+func (d *document) measureLines() {
+	d.measure.Do(func() {
+		d.starts = lineStarts(d.text, lineEnd)
+		d.lines = d.starts
+		if oddBreaks(d.text) {
+			d.lines = lineStarts(d.text, yamlLineEnd)
 		}
 	})
 }
 
+func lineStarts(text []byte, end func([]byte, int) int) []int {
+	var starts []int
+	for pos := 0; pos < len(text); pos = end(text, pos) {
+		starts = append(starts, pos)
+	}
+	return starts
+}
+
 func (d *document) position(path []any) Position {
-	d.prepare()
-	if d.root == nil {
+	root := d.nodes()
+	if root == nil {
 		return d.firstContent()
 	}
-	return d.region(locate(d.root, path))
+	return d.region(locate(root, path))
 }
 
 // locate walks down the path as far as the nodes go and returns the node at
@@ -50,13 +75,20 @@ func locate(root *yaml.Node, path []any) *yaml.Node {
 		if value == nil {
 			break
 		}
-		point, at = key, resolve(value)
-		if value.Kind == yaml.ScalarNode || value.Kind == yaml.AliasNode {
+		at = resolve(value)
+		if key == value && absent(value) {
+			continue // an item of which there is no text
+		}
+		point = key
+		if value.Kind == yaml.AliasNode || (value.Kind == yaml.ScalarNode && !absent(value)) {
 			point = value
 		}
 	}
 	return point
 }
+
+// absent tells whether a scalar is a null that nothing was written for.
+func absent(n *yaml.Node) bool { return n.Value == "" && n.Style == 0 && n.Anchor == "" }
 
 // child finds the key and the value node of one step; for a list item, which
 // has no key, the item stands for both.
@@ -143,11 +175,36 @@ func (d *document) region(n *yaml.Node) Position {
 	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 {
 		n = firstOf(n)
 	}
-	line := d.lineText(n.Line)
+	d.measureLines()
+	start := d.yamlLine(n.Line)
+	line := bytes.TrimRight(d.text[start:yamlLineEnd(d.text, start)], "\r\n\u0085\u2028\u2029")
 	rest := skipRunes(line, n.Column-1)
-	p := Position{Path: d.path, Line: d.line + n.Line - 1, Column: n.Column}
+	offset := start + len(line) - len(rest)
+	row := d.row(offset)
+	p := Position{Path: d.path, Line: d.line + row, Column: 1 + utf8.RuneCount(d.text[d.starts[row]:offset])}
 	p.EndColumn = p.Column + max(1, utf8.RuneCount(rest[:token(rest, n)]))
 	return p
+}
+
+// yamlLine gives the offset of a line as YAML counts them from 1. Errors may
+// name the one behind the last.
+func (d *document) yamlLine(line int) int {
+	return d.lines[min(max(line, 1), len(d.lines))-1]
+}
+
+// row gives the line of the text, from 0, in which an offset is.
+func (d *document) row(offset int) int {
+	row, found := slices.BinarySearch(d.starts, offset)
+	if !found {
+		row--
+	}
+	return row
+}
+
+// fileLine gives the line of the file for one that the YAML parser names.
+func (d *document) fileLine(line int) int {
+	d.measureLines()
+	return d.line + d.row(d.yamlLine(line))
 }
 
 // token gives the length in bytes of the text of node n at the start of rest.
@@ -192,7 +249,7 @@ func quoted(rest []byte, quote byte) int {
 
 // lineText gives a line of the document, counted from 1, without its end.
 func (d *document) lineText(line int) []byte {
-	d.prepare()
+	d.measureLines()
 	if line < 1 || line > len(d.starts) {
 		return nil
 	}

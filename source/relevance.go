@@ -14,27 +14,27 @@ import (
 // content is a plain key in column 1, hence its root is a block mapping there
 // and every key of the root is the first thing on such a line; each of them is
 // a plain key, and "kind" is one of them exactly once, with a plain value.
-// Quoted, escaped, tagged and merged keys all send the document to the parser.
+// Quoted, escaped, tagged and merged keys all send the document to the parser,
+// and so do lines that YAML ends where we do not.
 func relevant(doc []byte) bool {
 	if !bytes.Contains(doc, []byte("kind")) {
 		return hidden(doc)
 	}
-	kind, plain := plainKind(doc)
-	if !plain {
-		return true
-	}
-	return kindMatters(kind, doc)
+	kind, items, plain := plainHead(doc)
+	return !plain || items || kindMatters(kind, doc) || oddBreaks(doc)
 }
 
 // hidden tells whether a word could stand in the document in disguise: as an
-// escape of a quoted string or as a binary tag.
+// escape of a quoted string, by a binary tag, or in UTF-16.
 func hidden(doc []byte) bool {
-	return bytes.IndexByte(doc, '\\') >= 0 || bytes.Contains(doc, []byte("!!"))
+	return bytes.IndexByte(doc, '\\') >= 0 || bytes.IndexByte(doc, 0) >= 0 ||
+		bytes.Contains(doc, []byte("!!")) || bytes.Contains(doc, []byte("!<"))
 }
 
-// plainKind gives the value of the only "kind" key of the root mapping.
-// plain is false where the document is not as simple as relevant needs it.
-func plainKind(doc []byte) (kind string, plain bool) {
+// plainHead gives the value of the only "kind" key of the root mapping, and
+// whether it has "items", which make a list of any kind. plain is false where
+// the document is not as simple as relevant needs it.
+func plainHead(doc []byte) (kind string, items, plain bool) {
 	for first, pos := true, 0; pos < len(doc); {
 		end := lineEnd(doc, pos)
 		line := doc[pos:end]
@@ -44,29 +44,30 @@ func plainKind(doc []byte) (kind string, plain bool) {
 			continue
 		case ' ':
 			if first && len(bytes.TrimSpace(line)) > 0 && bytes.TrimSpace(line)[0] != '#' {
-				return "", false
+				return "", false, false
 			}
 			continue
 		case '-':
 			if first || len(line) < 2 || (line[1] != ' ' && line[1] != '\n' && line[1] != '\r') {
-				return "", false
+				return "", false, false
 			}
 			continue
 		}
 		key, value, ok := plainEntry(line)
 		if !ok {
-			return "", false
+			return "", false, false
 		}
 		first = false
+		items = items || key == "items"
 		if key != "kind" {
 			continue
 		}
 		if kind != "" || !isWord(value) {
-			return "", false
+			return "", false, false
 		}
 		kind = value
 	}
-	return kind, kind != ""
+	return kind, items, kind != ""
 }
 
 // plainEntry reads "key: value" where the key is a plain word.

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"iter"
+	"unicode/utf8"
 )
 
 // split yields the YAML documents of a file with the line at which each
@@ -61,4 +62,34 @@ func separator(line []byte) (marker, keep bool) {
 	content := bytes.TrimSpace(rest)
 	spaced := len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t')
 	return true, spaced && len(content) > 0 && content[0] != '#'
+}
+
+// oddBreaks tells whether YAML counts the lines of a text otherwise than
+// editors do: it also ends them at a lone carriage return and at three
+// characters of Unicode.
+func oddBreaks(text []byte) bool {
+	for rest := text; ; {
+		i := bytes.IndexByte(rest, '\r')
+		if i < 0 {
+			break
+		}
+		if rest = rest[i+1:]; len(rest) == 0 || rest[0] != '\n' {
+			return true
+		}
+	}
+	return bytes.Contains(text, []byte("\u0085")) || bytes.Contains(text, []byte("\u2028")) || bytes.Contains(text, []byte("\u2029"))
+}
+
+// yamlLineEnd is lineEnd as YAML counts lines.
+func yamlLineEnd(text []byte, pos int) int {
+	end := lineEnd(text, pos)
+	i := bytes.IndexAny(text[pos:end], "\r\u0085\u2028\u2029")
+	if i < 0 {
+		return end
+	}
+	r, size := utf8.DecodeRune(text[pos+i:])
+	if size += pos + i; r == '\r' && size < len(text) && text[size] == '\n' {
+		size++
+	}
+	return size
 }
