@@ -202,6 +202,7 @@ func (a *applier) locate(ctx context.Context, all []*wanted) {
 			namespace = cmp.Or(w.object.Namespace, a.Namespace)
 		}
 		w.key = keyOf(w.object, namespace)
+		(&unstructured.Unstructured{Object: w.content}).SetNamespace(namespace) // "" takes it away
 		if first, ok := a.byKey[w.key]; ok {
 			w.variantOf = first
 		} else {
@@ -212,15 +213,12 @@ func (a *applier) locate(ctx context.Context, all []*wanted) {
 
 // makeNamespaces makes those that objects are in, and waits for their accounts.
 func (a *applier) makeNamespaces(ctx context.Context) []string {
-	var names []string
-	for k := range a.byKey {
-		if k.namespace != "" && !slices.Contains(names, k.namespace) {
-			names = append(names, k.namespace)
+	var made []string
+	for _, name := range a.namespaces() {
+		if w := a.byKey[key{kind: "Namespace", name: name}]; w != nil && w.err == nil {
+			made = append(made, name) // is in the manifests; to apply less of it takes the rest away
+			continue
 		}
-	}
-	slices.Sort(names)
-	made := names[:0]
-	for _, name := range names {
 		content := map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}
 		namespaces := schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 		if _, err := a.apply(ctx, namespaces, "", content, false); err != nil {
@@ -233,6 +231,18 @@ func (a *applier) makeNamespaces(ctx context.Context) []string {
 		a.problem(source.Position{Path: "cluster"}, true, err)
 	}
 	return made
+}
+
+// namespaces are those that objects are in, sorted.
+func (a *applier) namespaces() []string {
+	var names []string
+	for k := range a.byKey {
+		if k.namespace != "" {
+			names = append(names, k.namespace)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (a *applier) settle(ctx context.Context, namespaces []string) error {
@@ -270,9 +280,6 @@ func (a *applier) apply(ctx context.Context, r schema.GroupVersionResource, name
 	ctx, cancel := context.WithTimeoutCause(ctx, applyTimeout, fmt.Errorf("no answer within %s", applyTimeout))
 	defer cancel()
 	o := &unstructured.Unstructured{Object: content}
-	if namespace != "" {
-		o.SetNamespace(namespace)
-	}
 	options := metav1.ApplyOptions{FieldManager: userAgent, Force: true}
 	if dry {
 		options.DryRun = []string{metav1.DryRunAll}
@@ -286,27 +293,30 @@ func (a *applier) apply(ctx context.Context, r schema.GroupVersionResource, name
 }
 
 // established waits until the API server serves the kinds that definitions
-// add; it does so some time after it accepted them.
+// add, which it does some time after it accepted them, and even after it has
+// called them established.
 func (a *applier) established(ctx context.Context, all []*wanted) {
-	ctx, cancel := context.WithTimeoutCause(ctx, settleWithin, fmt.Errorf("not established after %s", settleWithin))
+	ctx, cancel := context.WithTimeoutCause(ctx, settleWithin, fmt.Errorf("not served after %s", settleWithin))
 	defer cancel()
 	for _, w := range all {
 		if w.err != nil || w.key.kind != "CustomResourceDefinition" {
 			continue
 		}
-		w.err = eventually(ctx, func(ctx context.Context) error {
-			crd, err := a.client.Resource(w.resource).Get(ctx, w.key.name, metav1.GetOptions{})
-			if err != nil {
+		group, _, _ := unstructured.NestedString(w.content, "spec", "group")
+		kind, _, _ := unstructured.NestedString(w.content, "spec", "names", "kind")
+		versions, _, _ := unstructured.NestedSlice(w.content, "spec", "versions")
+		for _, v := range versions {
+			version, _ := v.(map[string]any)
+			name, _ := version["name"].(string)
+			if version["served"] != true {
+				continue
+			}
+			w.err = errors.Join(w.err, eventually(ctx, func(ctx context.Context) error {
+				delete(a.served.known, group+"/"+name)
+				_, err := a.served.resource(ctx, group+"/"+name, kind)
 				return err
-			}
-			conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
-			for _, c := range conditions {
-				if c, _ := c.(map[string]any); c["type"] == "Established" && c["status"] == "True" {
-					return nil
-				}
-			}
-			return errors.New("its kind is not served")
-		})
+			}))
+		}
 	}
 }
 

@@ -207,7 +207,11 @@ func testApply(t *testing.T, e *Ephemeral) {
 func testApplyCustomKinds(t *testing.T, e *Ephemeral) {
 	var tree []*source.Object
 	for path, raw := range map[string]string{
-		"rollout.yaml": `{"apiVersion":"example.com/v1","kind":"Rollout","metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}`,
+		"rollout.yaml":   `{"apiVersion":"example.com/v1","kind":"Rollout","metadata":{"name":"web"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}`,
+		"namespace.yaml": `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"custom","labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`,
+		"again.yaml":     `{"apiVersion":"example.com/v1","kind":"Rollout","metadata":{"name":"web","namespace":"custom"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i"}]}}}}`,
+		"role.yaml":      `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"placed","namespace":"odd"},"rules":[]}`,
+		"pod.yaml":       `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"privileged"},"spec":{"containers":[{"name":"c","image":"i","securityContext":{"privileged":true}}]}}`,
 		"crd.yaml": `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"rollouts.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
 			"names":{"kind":"Rollout","plural":"rollouts","singular":"rollout"},
 			"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"paused":{"type":"boolean","default":true}}}}}}}]}}`,
@@ -219,8 +223,11 @@ func testApplyCustomKinds(t *testing.T, e *Ephemeral) {
 		tree = append(tree, o)
 	}
 	l, err := e.Apply(t.Context(), tree, ApplyOptions{Namespace: "custom"})
-	if err != nil || len(l.Problems) > 0 {
-		t.Fatal(err, l.Problems)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Problems) != 1 || !strings.Contains(l.Problems[0].Err.Error(), `violates PodSecurity "restricted`) {
+		t.Errorf("problems %v, want that the namespace's label is heeded", l.Problems)
 	}
 	for i, o := range l.Objects {
 		if o.Kind != tree[i].Kind || o.Origin.Path != tree[i].Origin.Path {

@@ -337,11 +337,12 @@ func (l *lister) page(r resource, selector string, p page) (int, error) {
 		if r.kind == "Secret" {
 			o.Type = corev1.SecretType(strings.TrimPrefix(selector, "type="))
 		}
-		if l.folds(r, o) {
+		uid, owner := o.Metadata.UID, o.Metadata.controller()
+		o.trim(r)
+		if l.folds(r, o, uid, owner) {
 			l.Folded++
 			continue
 		}
-		o.trim(r)
 		made, err := o.source()
 		if err != nil {
 			return i, err
@@ -354,11 +355,10 @@ func (l *lister) page(r resource, selector string, p page) (int, error) {
 // folds tells whether another listed object stands for this one: its
 // controller, or a child of the same owner with the same spec. The latter are
 // the pods and revisions of controllers that are not listed, such as Rollouts.
-func (l *lister) folds(r resource, o *object) bool {
+func (l *lister) folds(r resource, o *object, uid, owner string) bool {
 	if r.makesPods {
-		l.owners[o.Metadata.UID] = true
+		l.owners[uid] = true
 	}
-	owner := o.Metadata.controller()
 	if owner == "" || o.Spec == nil {
 		return false
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,7 +77,7 @@ func TestTrim(t *testing.T) {
 	}
 }
 
-// owned is a pod or a ReplicaSet with an owner, as JSON.
+// owned is a pod, or what makes pods, with an owner, as JSON.
 func owned(name, uid, owner, account string) any {
 	meta := map[string]any{"name": name, "namespace": "ns", "uid": uid}
 	if owner != "" {
@@ -85,9 +86,13 @@ func owned(name, uid, owner, account string) any {
 			map[string]any{"uid": owner, "controller": true},
 		}
 	}
-	return map[string]any{"metadata": meta, "spec": map[string]any{
-		"serviceAccountName": account, "containers": []any{map[string]any{"name": "c", "image": "i"}},
-	}}
+	container := map[string]any{"name": "c", "image": "i"}
+	spec := map[string]any{"serviceAccountName": account, "containers": []any{container}}
+	if strings.HasPrefix(uid, "p") { // a pod was admitted
+		container["volumeMounts"] = []any{map[string]any{"name": "kube-api-access-" + uid, "mountPath": tokenDir}}
+		spec["volumes"] = []any{map[string]any{"name": "kube-api-access-" + uid}}
+	}
+	return map[string]any{"metadata": meta, "spec": spec}
 }
 
 // TestFold serves owners and what they own, in an order in which lists come.
