@@ -206,6 +206,8 @@ type Finding struct {
 	Chain   []Place
 	Also    []Place // further rules of the role that grant the same
 
+	Fix *Fix // nil where the repair needs thought
+
 	at source.Position // of Primary
 }
 

@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"slices"
+
 	"github.com/hotpod-dev/hotpod/rbac"
 )
 
@@ -13,10 +15,15 @@ var hp601 = Check{
 	Run: func(p *Pass) error {
 		for _, w := range p.Model.Workloads {
 			for _, t := range w.Tokens {
-				if t.Mount == rbac.Automount && known(t) && p.powerless(t.Subject, w.Object.Origin.Path) {
-					p.report(ofWorkload(w, t, "mounts the token of "+t.Subject.String()+", which may do nothing that every login may not"))
-					break
+				if !p.needless(w, t) {
+					continue
 				}
+				f := ofWorkload(w, t, "mounts the token of "+t.Subject.String()+", which may do nothing that every login may not")
+				if !slices.ContainsFunc(w.Tokens, func(t rbac.Token) bool { return t.Mount == rbac.Automount && !p.needless(w, t) }) {
+					f.Fix = noToken(w)
+				}
+				p.report(f)
+				break
 			}
 		}
 		return nil
@@ -32,6 +39,11 @@ var hp601 = Check{
 		CIS:        []string{"5.1.6"},
 		MITRE:      []string{"T1528"},
 	},
+}
+
+// needless tells whether a workload is given a token that opens nothing.
+func (p *Pass) needless(w *rbac.Workload, t rbac.Token) bool {
+	return t.Mount == rbac.Automount && known(t) && p.powerless(t.Subject, w.Object.Origin.Path)
 }
 
 // known tells whether the input speaks of the account at all. The account

@@ -19,7 +19,7 @@ var hp602 = Check{
 		for _, s := range slices.SortedFunc(maps.Keys(users), func(a, b rbac.Subject) int {
 			return slices.Compare([]string{a.Namespace, a.Variant}, []string{b.Namespace, b.Variant})
 		}) {
-			p.report(ofDefault(users[s]))
+			p.report(p.ofDefault(users[s]))
 		}
 		return nil
 	},
@@ -57,13 +57,17 @@ func defaultUsers(m *rbac.Model) map[rbac.Subject][]use {
 }
 
 // ofDefault places the finding at the account, or at the first workload that
-// uses it where no file holds the account.
-func ofDefault(users []use) *Finding {
+// uses it where no file holds the account. The account can be told to keep its
+// token to itself unless a workload needs it.
+func (p *Pass) ofDefault(users []use) *Finding {
 	first := users[0]
 	f := ofWorkload(first.workload, first.token, fmt.Sprintf("leaves its token to every pod that names no account: %s of the input", count(len(users), "workload")))
 	f.Who, f.Workload = first.token.Subject.String(), nil
 	if account := first.token.Account; account != nil {
 		f.Primary = f.Chain[len(f.Chain)-1]
+		if !slices.ContainsFunc(users, func(u use) bool { return !p.needless(u.workload, u.token) }) {
+			f.Fix = noTokenOf(account)
+		}
 	}
 	for _, u := range users {
 		f.Also = append(f.Also, Place{Object: u.workload.Object, Path: u.token.Path, Role: "workload"})
