@@ -45,8 +45,8 @@ type Check struct {
 	// raise gives the severity of a finding of Asks where it depends on what is
 	// named or matched; nil is the table's.
 	raise func(*Pass, *Finding) Severity
-	// unless leaves out subjects of Asks of whom another check says more.
-	unless func(*Pass, rbac.Subject) bool
+	// unless leaves out findings of Asks where another check says more.
+	unless func(*Pass, *Finding) bool
 	// explain adds to a finding when all others are known.
 	explain func(*Pass, *Finding)
 	// Late checks run when the findings of all others are known.
@@ -166,6 +166,9 @@ type Place struct {
 	Object *source.Object
 	Path   []any
 	Role   string // such as "binding", for which the report has a phrase
+	Gives  string // of a further rule: what it gives, where that differs
+	// Title names the object with the namespace that it has in effect.
+	Title string
 }
 
 // Position finds the place in the object's file.
@@ -255,5 +258,21 @@ func Compare(a, b *Finding) int {
 		cmp.Compare(a.Reach, b.Reach),
 		slices.Compare(a.Identity(), b.Identity()),
 		cmp.Compare(a.Subject.Variant, b.Subject.Variant),
+		compareBindings(a, b),
 	)
+}
+
+// compareBindings puts the binding that stands next to the place first.
+func compareBindings(a, b *Finding) int {
+	if a.Binding == nil || b.Binding == nil {
+		return 0
+	}
+	pa, pb := a.Binding.Object.Origin, b.Binding.Object.Origin
+	away := func(f *Finding, path string) int {
+		if path == f.at.Path {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(away(a, pa.Path), away(b, pb.Path)), cmp.Compare(pa.Path, pb.Path), cmp.Compare(pa.Line, pb.Line))
 }

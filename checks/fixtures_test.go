@@ -120,7 +120,7 @@ func nearestWant(wanted, already []string, f *checks.Finding) string {
 // load reads a fixture; nothing in it may be odd.
 func load(t *testing.T, fsys fs.FS, name string) []*source.Object {
 	t.Helper()
-	result, err := source.Load(t.Context(), []source.Tree{{FS: fsys, Name: name}}, source.Options{Limits: source.DefaultLimits})
+	result, err := source.Load(t.Context(), []source.Tree{{FS: fsys, Name: name}}, source.Options{Limits: source.DefaultLimits()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,19 +187,19 @@ func (h hit) rulePlace() Place {
 	if h.match.verb >= 0 {
 		path = append(path, "verbs", h.match.verb)
 	}
-	return Place{Object: h.rule.Object, Path: path, Role: "rule"}
+	return Place{Object: h.rule.Object, Path: path, Role: "rule", Title: ruleTitle(h.Role, h.rule)}
 }
 
 // subjectPlaces lead from the subject to the role.
 func subjectPlaces(g rbac.Grant) []Place {
 	return []Place{
-		{Object: g.Binding.Object, Path: []any{"subjects", g.SubjectIndex, "name"}, Role: "subject"},
+		{Object: g.Binding.Object, Path: []any{"subjects", g.SubjectIndex, "name"}, Role: "subject", Title: bindingTitle(g.Binding)},
 		rolePlace(g.Binding),
 	}
 }
 
 func rolePlace(b *rbac.Binding) Place {
-	return Place{Object: b.Object, Path: []any{"roleRef", "name"}, Role: "binding"}
+	return Place{Object: b.Object, Path: []any{"roleRef", "name"}, Role: "binding", Title: bindingTitle(b)}
 }
 
 // title names a role as messages do.
@@ -208,6 +208,15 @@ func title(r *rbac.Role) string {
 		return fmt.Sprintf("%s '%s'", r.Kind(), r.Name)
 	}
 	return fmt.Sprintf("%s '%s/%s'", r.Kind(), r.Namespace, r.Name)
+}
+
+// ruleTitle names the role that states a rule: the role itself, or one that it
+// aggregates.
+func ruleTitle(r *rbac.Role, rule *rbac.Rule) string {
+	if rule.Object == r.Object {
+		return title(r)
+	}
+	return "ClusterRole '" + rule.Object.Name + "'"
 }
 
 func bindingTitle(b *rbac.Binding) string {

@@ -43,7 +43,7 @@ var hp601 = Check{
 
 // needless tells whether a workload is given a token that opens nothing.
 func (p *Pass) needless(w *rbac.Workload, t rbac.Token) bool {
-	return t.Mount == rbac.Automount && known(t) && p.powerless(t.Subject, w.Object.Origin.Path)
+	return t.Mount == rbac.Automount && known(t) && p.powerless(w, t.Subject)
 }
 
 // known tells whether the input speaks of the account at all. The account
@@ -52,11 +52,11 @@ func known(t rbac.Token) bool {
 	return t.Account != nil || t.Subject.Name == "default"
 }
 
-// powerless tells whether an account, as a file sees the bindings, has no
-// grants but those of everybody.
-func (p *Pass) powerless(s rbac.Subject, file string) bool {
+// powerless tells whether a workload's account has no grants but those of
+// everybody.
+func (p *Pass) powerless(w *rbac.Workload, s rbac.Subject) bool {
 	for _, g := range p.Model.AllGrants(s) {
-		if !g.Binding.Assumed && g.Binding.CountsFrom(file) && g.Subject != group(rbac.Authenticated) {
+		if !g.Binding.Assumed && g.Binding.CountsFor(w) && g.Subject != group(rbac.Authenticated) {
 			return false
 		}
 	}
@@ -68,11 +68,11 @@ func (p *Pass) powerless(s rbac.Subject, file string) bool {
 func ofWorkload(w *rbac.Workload, t rbac.Token, can string) *Finding {
 	f := &Finding{
 		Who: workloadTitle(w), Can: can, Workload: w, Subject: t.Subject, Namespace: w.Namespace,
-		Primary: Place{Object: w.Object, Path: t.Path, Role: "workload"},
+		Primary: Place{Object: w.Object, Path: t.Path, Role: "workload", Title: workloadTitle(w)},
 	}
 	f.Chain = []Place{f.Primary}
 	if t.Account != nil {
-		f.Chain = append(f.Chain, Place{Object: t.Account.Object, Path: []any{"metadata", "name"}, Role: "account"})
+		f.Chain = append(f.Chain, Place{Object: t.Account.Object, Path: []any{"metadata", "name"}, Role: "account", Title: t.Subject.String()})
 	}
 	return f
 }

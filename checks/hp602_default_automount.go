@@ -70,7 +70,7 @@ func (p *Pass) ofDefault(users []use) *Finding {
 		}
 	}
 	for _, u := range users {
-		f.Also = append(f.Also, Place{Object: u.workload.Object, Path: u.token.Path, Role: "workload"})
+		f.Also = append(f.Also, Place{Object: u.workload.Object, Path: u.token.Path, Role: "workload", Title: workloadTitle(u.workload)})
 	}
 	f.Also = slices.DeleteFunc(f.Also, func(p Place) bool { return p.Object == f.Primary.Object })
 	return f

@@ -21,7 +21,7 @@ func (p *Pass) risksOf(r *rbac.Role, reach Reach) []risk {
 	var all []risk
 	for i := range r.Rules {
 		if everything(&r.Rules[i]) {
-			all = append(all, risk{&hp501, hp501.Severity[reach], &r.Rules[i], rulePlace(&r.Rules[i], "verbs", 0)})
+			all = append(all, risk{&hp501, hp501.Severity[reach], &r.Rules[i], rulePlace(r, &r.Rules[i], "verbs", 0)})
 		}
 	}
 	for _, c := range p.rows {
@@ -95,8 +95,8 @@ func infinitive(c *Check) string {
 	return strings.TrimPrefix(c.Can, "can ")
 }
 
-func rulePlace(rule *rbac.Rule, path ...any) Place {
-	return Place{Object: rule.Object, Path: append([]any{"rules", rule.Index}, path...), Role: "rule"}
+func rulePlace(r *rbac.Role, rule *rbac.Rule, path ...any) Place {
+	return Place{Object: rule.Object, Path: append([]any{"rules", rule.Index}, path...), Role: "rule", Title: ruleTitle(r, rule)}
 }
 
 // strongestAccount names the most powerful service account that a finding puts
@@ -115,7 +115,7 @@ func strongestAccount(p *Pass, f *Finding) {
 			continue
 		}
 		for _, r := range p.risks[s] {
-			if r.Binding != nil && r.Binding.CountsFrom(from) && (worst == nil || comparePower(r, worst) < 0) {
+			if r.Binding != nil && r.Binding.Near(from) && (worst == nil || comparePower(r, worst) < 0) {
 				worst = r
 			}
 		}

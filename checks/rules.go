@@ -52,7 +52,7 @@ func scopeOf(g rbac.Grant) string {
 
 // ofRule makes a finding about one element of one rule.
 func (p *Pass) ofRule(g rbac.Grant, rule *rbac.Rule, can string, path ...any) *Finding {
-	place := rulePlace(rule, path...)
+	place := rulePlace(g.Role, rule, path...)
 	h := hit{Grant: g, rule: rule}
 	f := h.finding(can, scopeOf(g))
 	f.Primary = place

@@ -203,20 +203,39 @@ func rolePath(r *Role) string { return r.Object.Origin.Path }
 // grant enters what each binding gives to each of its subjects.
 func (b *builder) grant() {
 	for _, bs := range b.bindings {
+		o := bs.binding.Object
 		for i, s := range bs.subjects {
 			subject, err := readSubject(s, bs.binding.Namespace)
 			if err != nil {
-				b.problem(bs.binding.Object.At("subjects", i), false, fmt.Errorf("%s: %w", bs.binding.Object, err))
+				b.problem(o.At("subjects", i), false, fmt.Errorf("%s: %w", o, err))
 				continue
 			}
 			if subject.Kind == rbacv1.ServiceAccountKind && subject.Namespace == "" {
 				subject.Namespace = b.namespace
-				b.problem(bs.binding.Object.At("subjects", i), false, fmt.Errorf(
-					"%s: ServiceAccount '%s' has no namespace, which the API server refuses; taken as %s", bs.binding.Object, s.Name, b.namespace))
+				b.problem(o.At("subjects", i), false, fmt.Errorf(
+					"%s: ServiceAccount '%s' has no namespace, which the API server refuses; taken as %s", o, s.Name, b.namespace))
 			}
-			for _, one := range b.accountVariants(subject, bs.binding.Object.Origin.Path) {
+			b.noteMissed(subject, o, i)
+			for _, one := range b.accountVariants(subject, o.Origin.Path) {
 				b.grantTo(one, i, bs.binding)
 			}
+		}
+	}
+}
+
+// noteMissed tells of manifests that are meant for a namespace which they do
+// not name: a binding gives it, but the account beside it does not, so the
+// account that is bound and the one that is used are two.
+func (b *builder) noteMissed(s Subject, binding *source.Object, index int) {
+	if s.Kind != rbacv1.ServiceAccountKind || s.Namespace == b.namespace || len(b.accounts[s]) > 0 {
+		return
+	}
+	for _, a := range b.accounts[Account(b.namespace, s.Name)] {
+		if a.Object.Namespace == "" && closeness(a.Object.Origin.Path, binding.Origin.Path) >= sameFolder {
+			b.problem(binding.At("subjects", index), false, fmt.Errorf(
+				"%s binds ServiceAccount '%s/%s', but the one beside it names no namespace and is taken as '%s/%s': if these manifests go to %s, scan with --namespace %s",
+				binding, s.Namespace, s.Name, b.namespace, s.Name, s.Namespace, s.Namespace))
+			return
 		}
 	}
 }

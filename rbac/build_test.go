@@ -19,7 +19,7 @@ func (f files) objects(t testing.TB) []*source.Object {
 	t.Helper()
 	var all []*source.Object
 	for path, text := range f {
-		objects, problems := source.Parse(path, []byte(text), source.DefaultLimits)
+		objects, problems := source.Parse(path, []byte(text), source.DefaultLimits())
 		for _, p := range problems {
 			t.Fatalf("%s: %v", p.Position, p.Err)
 		}
@@ -254,7 +254,7 @@ func TestProblems(t *testing.T) {
 			f := files{"bad.yaml": tt.doc, "good.yaml": join(reader, good)}
 			var objects []*source.Object
 			for path, text := range f {
-				some, _ := source.Parse(path, []byte(text), source.DefaultLimits) // repeated keys are one of the oddities
+				some, _ := source.Parse(path, []byte(text), source.DefaultLimits()) // repeated keys are one of the oddities
 				objects = append(objects, some...)
 			}
 			m, problems := rbac.Build(objects, rbac.Options{})
@@ -381,7 +381,7 @@ func FuzzBuild(f *testing.F) {
 	f.Add([]byte(aggregated("a", "{matchExpressions: [{key: k, operator: Exists}]}")))
 	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, spec: {containers: [{image: i}], volumes: [{projected: {sources: [{}]}}]}}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		objects, _ := source.Parse("f.yaml", data, source.DefaultLimits)
+		objects, _ := source.Parse("f.yaml", data, source.DefaultLimits())
 		m, problems := rbac.Build(objects, rbac.Options{})
 		lines := strings.Count(string(data), "\n") + 1
 		at := func(p source.Position) {

@@ -16,7 +16,7 @@ kind: ClusterRole
 metadata: {name: %s}
 rules: [{apiGroups: [""], resources: [r%d], verbs: [get]}]
 `, name, n)
-	objects, problems := source.Parse(path, []byte(text), source.DefaultLimits)
+	objects, problems := source.Parse(path, []byte(text), source.DefaultLimits())
 	if len(objects) != 1 || len(problems) != 0 {
 		t.Fatal(objects, problems)
 	}
@@ -58,6 +58,27 @@ func TestForksSeparateAlternatives(t *testing.T) {
 		}
 		if got := f.separate(tt.b, tt.a, true); got != tt.assumed {
 			t.Errorf("separate(%s, %s), namespace assumed = %v, want %v", tt.b, tt.a, got, tt.assumed)
+		}
+	}
+}
+
+func TestNoteOnAccountWithoutNamespace(t *testing.T) {
+	text := `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: server}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: server}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: server, namespace: tools}]
+`
+	objects, _ := source.Parse("install.yaml", []byte(text), source.DefaultLimits())
+	for namespace, want := range map[string]int{"": 1, "tools": 0} {
+		_, problems := Build(objects, Options{Namespace: namespace})
+		if len(problems) != want || (want == 1 && problems[0].Position.Line != 10) {
+			t.Errorf("--namespace %q: got %v, want %d note on line 10", namespace, problems, want)
 		}
 	}
 }

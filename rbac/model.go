@@ -69,6 +69,10 @@ func (b *Binding) Ref() string { return ref(b.Object.Kind, b.Namespace, b.Name) 
 // the file counts; and none does from a folder that is an alternative.
 func (b *Binding) CountsFrom(file string) bool { return b.counts(file, false) }
 
+// Near tells whether a file clearly belongs to the same cluster as this
+// binding: in a tree of alternatives, that they are not far apart.
+func (b *Binding) Near(file string) bool { return b.counts(file, true) }
+
 // CountsFor tells the same of a workload.
 func (b *Binding) CountsFor(w *Workload) bool {
 	return b.counts(w.Object.Origin.Path, b.assumed || w.Object.Namespace == "")

@@ -171,7 +171,7 @@ func stepText(f *checks.Finding, p checks.Place) string {
 	return fmt.Sprintf("%s grants it", object(p))
 }
 
-func object(p checks.Place) string { return p.Object.String() }
+func object(p checks.Place) string { return cmp.Or(p.Title, p.Object.String()) }
 
 func locatePlace(p checks.Place, text string) Location {
 	l := locate(p.Position())

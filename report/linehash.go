@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// GitHub tells alerts apart by a hash of about a hundred characters from the
-// line of the result on. LineHashes gives that hash for the lines of a file,
-// as github/codeql-action/src/fingerprints.ts computes it, so that uploads
-// which do not pass through the action keep their alerts too, and those which
-// do are not warned of a different value.
+// LineHashes gives the hashes by which GitHub tells alerts apart, of the lines
+// of a file: each of about a hundred characters from the line on, as
+// github/codeql-action/src/fingerprints.ts computes it. So uploads which do not
+// pass through the action keep their alerts too, and those which do are not
+// warned of a different value.
 //
 // Blanks and tabs are skipped and line ends are LF. Over UTF-16 code units
 // runs the rolling hash h = 37h + c - 37^100·old, in 64 bits; a line's hash is

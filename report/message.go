@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -78,8 +79,7 @@ func (m *messenger) how(f *checks.Finding) {
 	case f.Workload != nil || f.Role == nil:
 		m.steps(f)
 	case f.Binding != nil:
-		m.say(" Granted by ")
-		m.link(ruleOf(f), roleTitle(f))
+		m.granted(f)
 		m.say(", bound by ")
 		m.link(bindingOf(f), bindingTitle(f))
 		m.say(".")
@@ -110,50 +110,89 @@ func (m *messenger) steps(f *checks.Finding) {
 // each names the grantees of a result, the first of them.
 func (m *messenger) each(group []triage.Decision, who bool) {
 	f := group[0].Finding
-	if f.Role != nil {
-		m.say(" Granted by ")
-		m.link(ruleOf(f), roleTitle(f))
-		m.say(" to: ")
-	} else {
-		m.say(" They are: ")
+	switch {
+	case f.Role == nil || f.Binding == nil:
+		m.say(" They are ")
+	case who:
+		m.granted(f)
+		m.say(" to ")
+	default:
+		m.granted(f)
+		m.say(", bound by ")
 	}
-	for i, d := range group[:min(len(group), maxNamed)] {
-		if i > 0 {
+	named := map[string]bool{}
+	for _, d := range group {
+		f, words := d.Finding, ""
+		if f.Binding != nil {
+			words = bindingTitle(f)
+		}
+		if key := f.Who + words; named[key] || len(named) == maxNamed {
+			continue
+		} else if named[key] = true; len(named) > 1 {
 			m.say("; ")
 		}
-		if who {
-			m.say("%s ", d.Finding.Who)
-		}
-		if d.Finding.Binding != nil {
-			m.say("by ")
-			m.link(bindingOf(d.Finding), bindingTitle(d.Finding))
+		switch {
+		case f.Binding == nil:
+			m.say("%s", f.Who)
+		case who:
+			m.say("%s by ", f.Who)
+			m.link(bindingOf(f), words)
+		default:
+			m.link(bindingOf(f), words)
 		}
 	}
-	if more := len(group) - maxNamed; more > 0 {
-		m.say("; and %d more", more)
+	if len(group) > maxNamed && len(named) == maxNamed {
+		m.say(" and more")
 	}
 	m.say(".")
 }
 
-// also links the further rules that grant the same.
+// granted says which role grants, and where its rule comes from if that is
+// another one.
+func (m *messenger) granted(f *checks.Finding) {
+	m.say(" Granted by ")
+	rule := ruleOf(f)
+	if !rule.InFile() || rule.Object == f.Role.Object {
+		m.link(rule, roleTitle(f))
+		return
+	}
+	m.link(checks.Place{Object: f.Role.Object, Path: []any{"metadata", "name"}}, roleTitle(f))
+	m.say(" (which aggregates ")
+	m.link(rule, object(rule))
+	m.say(")")
+}
+
+// also links the further rules that grant the same or more of its kind, and
+// the further workloads of a finding about an account.
 func (m *messenger) also(group []triage.Decision) {
 	var said []checks.Place
 	for _, d := range group {
 		for _, p := range d.Finding.Also {
-			if !p.InFile() || slices.ContainsFunc(said, func(q checks.Place) bool { return q.Position() == p.Position() }) {
-				continue
+			if p.InFile() && !slices.ContainsFunc(said, func(q checks.Place) bool { return sameWords(p, q) }) {
+				said = append(said, p)
 			}
-			said = append(said, p)
 		}
 	}
+	slices.SortStableFunc(said, func(a, b checks.Place) int {
+		pa, pb := a.Position(), b.Position()
+		return cmp.Or(cmp.Compare(a.Gives, b.Gives), cmp.Compare(pa.Path, pb.Path), cmp.Compare(pa.Line, pb.Line))
+	})
 	for i, p := range said[:min(len(said), maxNamed)] {
-		if i == 0 {
-			m.say(" The same comes from ")
-		} else {
+		switch {
+		case i > 0 && p.Gives == said[i-1].Gives:
 			m.say(", ")
+		case p.Gives != "":
+			m.say("%s Also %s by ", stop(i), p.Gives)
+		case p.Role == "workload":
+			m.say("%s It is used by ", stop(i))
+		default:
+			m.say("%s The same comes from ", stop(i))
 		}
-		at := p.Position()
-		m.link(p, fmt.Sprintf("line %d of %s", at.Line, object(p)))
+		if p.Role == "workload" {
+			m.link(p, object(p))
+		} else {
+			m.link(p, fmt.Sprintf("line %d of %s", p.Position().Line, object(p)))
+		}
 	}
 	if more := len(said) - maxNamed; more > 0 {
 		m.say(" and %d more", more)
@@ -161,6 +200,23 @@ func (m *messenger) also(group []triage.Decision) {
 	if len(said) > 0 {
 		m.say(".")
 	}
+}
+
+// sameWords tells places apart as far as a message does: a workload by its
+// name, of which a tree may hold variants, a rule by its line.
+func sameWords(p, q checks.Place) bool {
+	if p.Role == "workload" {
+		return object(p) == object(q)
+	}
+	return p.Position() == q.Position()
+}
+
+// stop ends the sentence before the next one.
+func stop(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "."
 }
 
 func distinctWho(group []triage.Decision) []string {

@@ -84,22 +84,6 @@ func encode(v any) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-func strip(v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, member := range v {
-			if member == nil {
-				delete(v, k)
-			}
-			strip(member)
-		}
-	case []any:
-		for _, item := range v {
-			strip(item)
-		}
-	}
-}
-
 func sarifRun(r *Report) *sarif.Run {
 	run := sarif.NewRunWithInformationURI(r.Tool.Name, home)
 	run.Tool.Driver.WithVersion(r.Tool.Version).WithSemanticVersion(r.Tool.Version).WithOrganization("Hotpod")
