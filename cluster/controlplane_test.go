@@ -51,7 +51,7 @@ func TestControlPlane(t *testing.T) {
 
 func parse(t *testing.T, path, text string) []*source.Object {
 	t.Helper()
-	objects, problems := source.Parse(path, []byte(text), source.DefaultLimits)
+	objects, problems := source.Parse(path, []byte(text), source.DefaultLimits())
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

@@ -23,7 +23,7 @@ type Limits struct {
 }
 
 // DefaultLimits are far above what real manifests need.
-var DefaultLimits = Limits{FileBytes: 16 << 20, Documents: 20_000}
+func DefaultLimits() Limits { return Limits{FileBytes: 16 << 20, Documents: 20_000} }
 
 // maxListDepth bounds Lists inside of Lists.
 const maxListDepth = 8

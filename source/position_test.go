@@ -16,7 +16,7 @@ type path = []any
 // first parses a text and gives its first object.
 func first(t testing.TB, text string) *source.Object {
 	t.Helper()
-	objects, problems := source.Parse("f.yaml", []byte(text), source.DefaultLimits)
+	objects, problems := source.Parse("f.yaml", []byte(text), source.DefaultLimits())
 	for _, p := range problems {
 		if p.Incomplete {
 			t.Fatalf("%s: %v", p.Position, p.Err)
@@ -172,7 +172,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		objects, problems := source.Parse("f.yaml", data, source.DefaultLimits)
+		objects, problems := source.Parse("f.yaml", data, source.DefaultLimits())
 		lines := strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n")
 		for _, p := range problems {
 			if p.Position.Line < 1 || p.Position.Line > len(lines) {

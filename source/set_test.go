@@ -123,7 +123,7 @@ func TestSet(t *testing.T) {
 
 // setAll sets the field in each Pod and ServiceAccount of a file.
 func setAll(in string) (out string, edits []Edit, err error) {
-	objects, _ := Parse("a.yaml", []byte(in), DefaultLimits)
+	objects, _ := Parse("a.yaml", []byte(in), DefaultLimits())
 	for _, o := range objects {
 		var e Edit
 		switch o.Kind {
@@ -158,7 +158,7 @@ func TestSetRefuses(t *testing.T) {
 		{"values that share a line", `{"kind":"X","apiVersion":"v1"}{"kind":"Pod","apiVersion":"v1","spec":{"containers":[]}}`, "share a line"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			objects, problems := Parse("a.yaml", []byte(c.in), DefaultLimits)
+			objects, problems := Parse("a.yaml", []byte(c.in), DefaultLimits())
 			if len(objects) == 0 {
 				t.Skipf("not read at all: %v", problems)
 			}
@@ -188,7 +188,7 @@ func FuzzSet(f *testing.F) {
 		f.Add(c.in)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		objects, _ := Parse("a.yaml", []byte(in), DefaultLimits)
+		objects, _ := Parse("a.yaml", []byte(in), DefaultLimits())
 		for _, o := range objects {
 			e, err := o.Set([]any{"spec"}, "token", "false", "account")
 			if err != nil {

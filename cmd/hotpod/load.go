@@ -43,7 +43,7 @@ func load(ctx context.Context, paths, exclude []string, s streams) (source.Resul
 		}
 		trees = append(trees, found...)
 	}
-	in, err := source.Load(ctx, trees, source.Options{Skip: skip(exclude), Limits: source.DefaultLimits})
+	in, err := source.Load(ctx, trees, source.Options{Skip: skip(exclude), Limits: source.DefaultLimits()})
 	if err != nil {
 		return in, fmt.Errorf("reading manifests: %w", err)
 	}
@@ -71,7 +71,7 @@ func reason(err error) error {
 const stdinPath = "stdin.yaml"
 
 func addStdin(ctx context.Context, in *source.Result, r io.Reader) error {
-	limit := source.DefaultLimits.FileBytes
+	limit := source.DefaultLimits().FileBytes
 	data, err := readAll(ctx, io.LimitReader(r, limit+1))
 	switch {
 	case ctx.Err() != nil:
@@ -83,7 +83,7 @@ func addStdin(ctx context.Context, in *source.Result, r io.Reader) error {
 		in.Problems = append(in.Problems, unread(stdinPath, fmt.Errorf("larger than %d MiB; write it to several files", limit>>20)))
 		return nil
 	}
-	objects, problems := source.Parse(stdinPath, data, source.DefaultLimits)
+	objects, problems := source.Parse(stdinPath, data, source.DefaultLimits())
 	in.Objects, in.Problems = append(in.Objects, objects...), append(in.Problems, problems...)
 	in.Files++
 	return nil
