@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -221,15 +222,30 @@ func toJSON(text []byte) (raw []byte, err error) {
 	if err == nil {
 		return raw, nil
 	}
-	match := duplicateKey.FindStringSubmatch(err.Error())
-	if match == nil {
+	dup := newDuplicateError(err)
+	if dup == nil {
 		return nil, err
 	}
 	if raw, err = yaml.YAMLToJSON(text); err != nil {
 		return nil, err
 	}
-	line, _ := strconv.Atoi(match[1])
-	return raw, &duplicateError{line: line, key: match[2]}
+	return raw, dup
+}
+
+// newDuplicateError reads the parser's list of repeated keys: the first of
+// them, or kind if it is one, since that says more. It is nil for other errors.
+func newDuplicateError(err error) *duplicateError {
+	var dup *duplicateError
+	for _, match := range duplicateKey.FindAllStringSubmatch(err.Error(), -1) {
+		if dup == nil {
+			dup = &duplicateError{key: match[2]}
+			dup.line, _ = strconv.Atoi(match[1])
+		}
+		if match[2] == `"kind"` {
+			dup.key = match[2]
+		}
+	}
+	return dup
 }
 
 func invalidLine(text []byte) int {
@@ -266,10 +282,11 @@ func yamlError(err error) (line int, text string) {
 
 func cleanJSON(err error) error {
 	var typed *json.UnmarshalTypeError
-	if errors.As(err, &typed) && typed.Field != "" {
-		return fmt.Errorf("%s is a %s", typed.Field, typed.Value)
+	if !errors.As(err, &typed) {
+		return err
 	}
-	return err
+	field := cmp.Or(strings.TrimPrefix(typed.Field, "header."), "it")
+	return fmt.Errorf("%s is of the wrong type, %s", field, typed.Value)
 }
 
 type span struct{ start, end int }
