@@ -129,11 +129,11 @@ func (m *Model) Subjects() []Subject { return m.subjects }
 
 // Grants lists what bindings give to the subject by name; what it has through
 // its groups is not included.
-func (m *Model) Grants(s Subject) []Grant { return m.grants[s] }
+func (m *Model) Grants(s Subject) []Grant { return m.grants[s.canonical()] }
 
 // AllGrants lists what the subject has by name and through its groups.
 func (m *Model) AllGrants(s Subject) []Grant {
-	all := slices.Clone(m.grants[s])
+	all := slices.Clone(m.Grants(s))
 	for _, g := range s.Groups() {
 		all = append(all, m.grants[Subject{Kind: rbacv1.GroupKind, Name: g}]...)
 	}

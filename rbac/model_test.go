@@ -125,6 +125,22 @@ func TestAllows(t *testing.T) {
 			subject: sa("blog", "web"), action: listIn("shop"), want: []string{"b > r[0]"},
 		},
 		{
+			name: "an account asked for by its user name", docs: []string{role("shop/r", secrets), bind("shop/b", "Role/r", "sa:blog/web")},
+			subject: user("system:serviceaccount:blog:web"), action: listIn("shop"), want: []string{"b > r[0]"},
+		},
+		{
+			name: "a user name that is nearly an account's", docs: []string{role("shop/r", secrets), bind("shop/b", "Role/r", "user:system:serviceaccount::web")},
+			subject: user("system:serviceaccount::web"), action: listIn("shop"), want: []string{"b > r[0]"},
+		},
+		{
+			name: "an account of no namespace is not the default one's", docs: []string{role("shop/r", secrets), bind("shop/b", "Role/r", "user:system:serviceaccount::web")},
+			subject: sa("default", "web"), action: listIn("shop"),
+		},
+		{
+			name: "an account with a colon in its name is a user", docs: []string{role("shop/r", secrets), bind("shop/b", "Role/r", "user:system:serviceaccount:blog:web:x")},
+			subject: user("system:serviceaccount:blog:web:x"), action: listIn("shop"), want: []string{"b > r[0]"},
+		},
+		{
 			name: "an account among all accounts", docs: []string{role("shop/r", secrets), bind("shop/b", "Role/r", "group:system:serviceaccounts")},
 			subject: sa("blog", "web"), action: listIn("shop"), want: []string{"b > r[0]"},
 		},

@@ -61,7 +61,7 @@ func (s Subject) Key() string {
 // Groups are the groups that the API server puts a request of the subject in.
 // The groups that an identity provider adds for a user are not known here.
 func (s Subject) Groups() []string {
-	switch {
+	switch s = s.canonical(); {
 	case s.Kind == rbacv1.ServiceAccountKind:
 		return []string{AllAccounts, AccountsOf(s.Namespace), Authenticated}
 	case s.Kind == rbacv1.UserKind && s.Name == Anonymous:
@@ -77,19 +77,24 @@ func compareSubjects(a, b Subject) int {
 		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Variant, b.Variant))
 }
 
-// readSubject reads a binding's subject. The authorizer compares names only,
-// so a User called system:serviceaccount:ns:name is that account.
+// canonical gives the service account where a user's name is that of one: the
+// authorizer compares names only.
+func (s Subject) canonical() Subject {
+	if full, ok := strings.CutPrefix(s.Name, accountPrefix); ok && s.Kind == rbacv1.UserKind {
+		if ns, name, ok := strings.Cut(full, ":"); ok && ns != "" && name != "" && !strings.Contains(name, ":") {
+			return Account(ns, name)
+		}
+	}
+	return s
+}
+
+// readSubject reads a binding's subject.
 func readSubject(s rbacv1.Subject, bindingNamespace string) (Subject, error) {
 	switch {
 	case s.Name == "":
 		return Subject{}, fmt.Errorf("subject has no name; the API server refuses it")
-	case s.Kind == rbacv1.UserKind:
-		if ns, name, ok := strings.Cut(strings.TrimPrefix(s.Name, accountPrefix), ":"); ok && strings.HasPrefix(s.Name, accountPrefix) {
-			return Account(ns, name), nil
-		}
-		return Subject{Kind: s.Kind, Name: s.Name}, nil
-	case s.Kind == rbacv1.GroupKind:
-		return Subject{Kind: s.Kind, Name: s.Name}, nil
+	case s.Kind == rbacv1.UserKind, s.Kind == rbacv1.GroupKind:
+		return Subject{Kind: s.Kind, Name: s.Name}.canonical(), nil
 	case s.Kind == rbacv1.ServiceAccountKind:
 		return Account(cmp.Or(s.Namespace, bindingNamespace), s.Name), nil
 	}
