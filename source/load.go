@@ -199,19 +199,34 @@ func (f *finder) link(t Tree, name, shown string, o Options) {
 	}
 }
 
-// linkTarget resolves a link to a name within fsys that is no link itself.
+// maxLinks bounds how many links one name may lead through.
+const maxLinks = 32
+
+// linkTarget resolves a name to one within fsys that no link is part of.
 func linkTarget(fsys fs.FS, name string) (string, bool) {
-	for range 8 {
-		to, err := fs.ReadLink(fsys, name)
-		if err != nil || path.IsAbs(to) {
-			return name, err != nil
+	done, todo := ".", strings.Split(name, "/")
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		if part == ".." {
+			if done == "." {
+				return "", false
+			}
+			done = path.Dir(done)
+			continue
 		}
-		name = path.Join(path.Dir(name), to)
-		if !fs.ValidPath(name) {
+		next := path.Join(done, part)
+		to, err := fs.ReadLink(fsys, next)
+		if err != nil {
+			done = next // no link
+			continue
+		}
+		if links++; links > maxLinks || path.IsAbs(to) {
 			return "", false
 		}
+		todo = append(strings.Split(to, "/"), todo...)
 	}
-	return "", false
+	return done, true
 }
 
 func within(dir, name string) bool {
