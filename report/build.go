@@ -174,11 +174,15 @@ func stepText(f *checks.Finding, p checks.Place) string {
 func object(p checks.Place) string { return cmp.Or(p.Title, p.Object.String()) }
 
 func locatePlace(p checks.Place, text string) Location {
-	l := locate(p.Position())
+	at := p.Position()
+	l := locate(at)
 	l.Text = text
-	l.Source = p.Object.Line(l.Line)
+	l.Source, l.From = p.Object.Excerpt(at, maxSource)
 	return l
 }
+
+// maxSource is how many characters a line may have to be shown.
+const maxSource = 160
 
 // locate gives a place with a column the width that formats need.
 func locate(p source.Position) Location {

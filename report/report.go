@@ -98,7 +98,8 @@ type Location struct {
 	Line      int    `json:"line,omitempty"`
 	Column    int    `json:"column,omitempty"`
 	EndColumn int    `json:"endColumn,omitempty"`
-	Source    string `json:"source,omitempty"` // the line itself
+	Source    string `json:"source,omitempty"` // the line itself, or the element alone where the line is long
+	From      int    `json:"from,omitempty"`   // the column that Source begins with, where it is not the whole line
 	Text      string `json:"text,omitempty"`
 }
 

@@ -75,19 +75,25 @@ func (t *textWriter) result(res *Result) {
 }
 
 func (t *textWriter) snippet(l Location, color string) {
-	number := fmt.Sprintf("%5d", l.Line)
-	t.line("%s %s", t.paint(faint, number+" |"), clean(l.Source))
+	number, source, before := fmt.Sprintf("%5d", l.Line), clean(l.Source), l.Column-1
+	if l.From > 0 {
+		source, before = "…"+source+"…", 1+l.Column-l.From
+	}
+	t.line("%s %s", t.paint(faint, number+" |"), source)
 	if l.Column > 0 && l.Source != "" {
-		t.line("%s %s%s", t.paint(faint, "      |"), indent(l.Source, l.Column-1), t.paint(color, strings.Repeat("^", max(1, l.EndColumn-l.Column))))
+		blanks := indent(source, before)
+		width := min(l.EndColumn-l.Column, utf8.RuneCountInString(source)-utf8.RuneCountInString(blanks))
+		t.line("%s %s%s", t.paint(faint, "      |"), blanks, t.paint(color, strings.Repeat("^", max(1, width))))
 	}
 }
 
 // indent gives blanks as wide as the first n characters of a line.
 func indent(line string, n int) string {
 	var b strings.Builder
-	for ; n > 0 && len(line) > 0; n-- {
-		r, size := utf8.DecodeRuneInString(line)
-		line = line[size:]
+	for _, r := range line {
+		if n--; n < 0 {
+			break
+		}
 		if r != '\t' {
 			r = ' '
 		}

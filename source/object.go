@@ -149,11 +149,22 @@ func (h header) object(raw []byte, at Origin) *Object {
 	}
 }
 
-// Line gives the text of a line of the object's file, without its end; "" where
-// the line is not of the object's document.
-func (o *Object) Line(line int) string {
-	if o.Origin.doc == nil || line < o.Origin.doc.line {
-		return ""
+// Excerpt gives the line of a position; where it has more than max characters
+// the element alone, at most as many, and its column. Machines write whole
+// files on one line, secrets among them, and each place on it would repeat
+// them.
+func (o *Object) Excerpt(at Position, max int) (text string, from int) {
+	if o.Origin.doc == nil || at.Line < o.Origin.doc.line {
+		return "", 0
 	}
-	return string(o.Origin.doc.lineText(line - o.Origin.doc.line + 1))
+	line := o.Origin.doc.lineText(at.Line - o.Origin.doc.line + 1)
+	if len(skipRunes(line, max)) == 0 {
+		return string(line), 0
+	}
+	if at.Column == 0 {
+		return "", 0
+	}
+	element := skipRunes(line, at.Column-1)
+	rest := skipRunes(element, min(at.EndColumn-at.Column, max))
+	return string(element[:len(element)-len(rest)]), at.Column
 }

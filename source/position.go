@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -269,10 +270,18 @@ func (d *document) firstContent() Position {
 	return Position{Path: d.path, Line: d.line, Column: 1, EndColumn: 2}
 }
 
+// skipRunes leaves out the first n characters, eight at once where they are
+// ASCII, since lines may be long.
 func skipRunes(text []byte, n int) []byte {
-	for ; n > 0 && len(text) > 0; n-- {
-		_, size := utf8.DecodeRune(text)
-		text = text[size:]
+	const high = 0x8080808080808080
+	for n > 0 && len(text) > 0 {
+		size, runes := 0, 1
+		if n >= 8 && len(text) >= 8 && binary.LittleEndian.Uint64(text)&high == 0 {
+			size, runes = 8, 8
+		} else {
+			_, size = utf8.DecodeRune(text)
+		}
+		text, n = text[size:], n-runes
 	}
 	return text
 }

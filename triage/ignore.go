@@ -1,6 +1,7 @@
 package triage
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -153,10 +154,13 @@ func Comments(objects []*source.Object) ([]*Ignore, []source.Problem) {
 	for _, o := range objects {
 		text, first := o.Document()
 		at := source.Position{Path: o.Origin.Path, Line: first}
-		if done[at] || !strings.Contains(string(text), "hotpod:ignore") {
+		if done[at] {
 			continue
 		}
 		done[at] = true
+		if !bytes.Contains(text, []byte("hotpod:ignore")) {
+			continue
+		}
 		found, wrong := commentsOf(strings.Split(string(text), "\n"), at)
 		all, problems = append(all, found...), append(problems, wrong...)
 	}
