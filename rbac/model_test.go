@@ -76,6 +76,15 @@ func TestAllows(t *testing.T) {
 			subject: user("u"), action: listIn("shop"),
 		},
 
+		{
+			name: "by name", docs: []string{role("shop/r", rule("get create", "core", "secrets", "one", "two")), bind("shop/b", "Role/r", "user:u")},
+			subject: user("u"), action: rbac.Action{Verb: "get", Resource: "secrets", Name: "two", Namespace: "shop"}, want: []string{"b > r[0]"},
+		},
+		{
+			name: "a create by name", docs: []string{role("shop/r", rule("get create", "core", "secrets", "one", "two")), bind("shop/b", "Role/r", "user:u")},
+			subject: user("u"), action: rbac.Action{Verb: "create", Resource: "secrets", Namespace: "shop"},
+		},
+
 		// What RoleBindings do not reach.
 		{
 			name: "nodes by a RoleBinding", docs: []string{role("r", rule("get", "core", "nodes")), bind("shop/b", "ClusterRole/r", "user:u")},

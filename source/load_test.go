@@ -40,7 +40,11 @@ func tree(t *testing.T, texts map[string]string) (dir string, fsys fs.FS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { root.Close() })
+	t.Cleanup(func() {
+		if err := root.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return dir, root.FS()
 }
 
@@ -162,7 +166,11 @@ func TestLoadUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { os.Chmod(filepath.Join(dir, "c"), 0o755) })
+	t.Cleanup(func() {
+		if err := os.Chmod(filepath.Join(dir, "c"), 0o755); err != nil { // so that it can be removed
+			t.Error(err)
+		}
+	})
 	objects, problems := load(t, source.Options{}, source.Tree{FS: fsys, Name: "."})
 	expect(t, "objects", []string{"a.yaml a"}, objects)
 	expect(t, "problems", []string{"c not read: permission denied", "b.yaml not read: permission denied"}, problems)
