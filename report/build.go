@@ -124,12 +124,27 @@ func result(group []triage.Decision) Result {
 			r.Justified = d.Ignore.Reason
 		}
 	}
+	r.Fix = fix(f)
 	return r
+}
+
+// fix is the repair of a finding, if its text can be edited. Findings of one
+// place have the same.
+func fix(f *checks.Finding) *Fix {
+	if f.Fix == nil {
+		return nil
+	}
+	e, err := f.Fix.Edit()
+	if err != nil {
+		return nil
+	}
+	at := Location{Path: e.Path, Line: e.Line, Column: e.Column, EndColumn: e.EndColumn}
+	return &Fix{Text: f.Fix.String(), Location: at, Insert: e.Text}
 }
 
 func parties(d triage.Decision) Finding {
 	f := d.Finding
-	p := Finding{Fingerprint: d.Fingerprint, Namespace: f.Namespace, Names: f.Names}
+	p := Finding{Fingerprint: d.Fingerprint, Namespace: f.Namespace, Names: f.Names, Path: way(f), Gives: gives(f)}
 	if f.Subject.Kind != "" {
 		p.Subject = f.Subject.Key()
 	}
@@ -143,6 +158,51 @@ func parties(d triage.Decision) Finding {
 		p.Workload = f.Workload.Object.Kind + ":" + f.Workload.Namespace + "/" + f.Workload.Object.Name
 	}
 	return p
+}
+
+// way names the objects on the way of a finding. A hot pod has no grant of its
+// own: the way goes on with the worst of its account's.
+func way(f *checks.Finding) []string {
+	var steps []string
+	if f.Workload != nil {
+		steps = append(steps, named(f.Workload.Object.Kind, f.Workload.Namespace, f.Workload.Object.Name))
+	}
+	if f.Subject.Kind != "" {
+		steps = append(steps, f.Subject.String())
+	}
+	if f.Binding != nil {
+		steps = append(steps, bindingTitle(f))
+	}
+	switch {
+	case f.Role != nil:
+		steps = append(steps, roleTitle(f))
+	case f.Binding != nil: // to a role that is not in the input
+		steps = append(steps, named(f.Binding.RoleRef.Kind, "", f.Binding.RoleRef.Name))
+	case f.Workload != nil:
+		for _, role := range []string{"binding", "rule"} {
+			if i := lastIndex(f.Chain, role); i >= 0 {
+				steps = append(steps, object(f.Chain[i]))
+			}
+		}
+	}
+	return slices.Compact(steps)
+}
+
+func lastIndex(chain []checks.Place, role string) int {
+	for i := len(chain) - 1; i >= 0; i-- {
+		if chain[i].Role == role {
+			return i
+		}
+	}
+	return -1
+}
+
+// gives says what the subject at the end of the path can do.
+func gives(f *checks.Finding) string {
+	if f.Workload != nil {
+		return strings.TrimPrefix(f.Can, fmt.Sprintf("carries the token of %s, which ", f.Subject))
+	}
+	return sentence(f.Can, f.Where)
 }
 
 // flow is the way from the workload or subject to the rule, step by step.

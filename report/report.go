@@ -79,6 +79,15 @@ type Result struct {
 	LineHash     string          `json:"lineHash,omitempty"`     // as GitHub computes it
 	Justified    string          `json:"justified,omitempty"`    // why it is ignored
 	Fingerprints []string        `json:"fingerprints,omitempty"` // hotpod/v1 of each finding
+	Fix          *Fix            `json:"fix,omitempty"`          // nil where the repair needs thought
+}
+
+// Fix is a repair: Insert takes the place of what Location covers, which is
+// nothing where it ends at the column where it starts.
+type Fix struct {
+	Text     string   `json:"text"`
+	Location Location `json:"location"`
+	Insert   string   `json:"insert"`
 }
 
 // Finding names the parties of one finding.
@@ -90,6 +99,10 @@ type Finding struct {
 	Workload    string   `json:"workload,omitempty"`
 	Namespace   string   `json:"namespace,omitempty"`
 	Names       []string `json:"names,omitempty"`
+	// Path names the objects that lead to what the finding is about: workload,
+	// subject, binding and role, as far as it has them. Gives is where it leads.
+	Path  []string `json:"path,omitempty"`
+	Gives string   `json:"gives,omitempty"`
 }
 
 // Location is a place on one line. Text says what it has to do with the result.

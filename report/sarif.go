@@ -189,8 +189,20 @@ func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	if res.Justified != "" {
 		s.Suppressions = []*sarif.Suppression{{Kind: "inSource", Justification: ptr(res.Justified)}}
 	}
+	s.Fixes = r.fixes(res.Fix)
 	s.Taxa = taxa(r, res)
 	return s
+}
+
+func (r *Report) fixes(f *Fix) []*sarif.Fix {
+	if f == nil {
+		return nil
+	}
+	l := f.Location
+	region := sarif.NewRegion().WithStartLine(l.Line).WithStartColumn(l.Column).WithEndLine(l.Line).WithEndColumn(l.EndColumn)
+	change := sarif.NewArtifactChange(sarif.NewArtifactLocation().WithUri(r.uri(l.Path)))
+	change.Replacements = []*sarif.Replacement{sarif.NewReplacement(region).WithInsertedContent(sarif.NewArtifactContent().WithText(f.Insert))}
+	return []*sarif.Fix{sarif.NewFix().WithDescription(sarif.NewTextMessage(f.Text)).WithArtifactChanges([]*sarif.ArtifactChange{change})}
 }
 
 // identity is that of the only finding of a result, or one made of all.
