@@ -29,10 +29,11 @@ type streams struct {
 	out, err io.Writer
 	color    bool // out is a terminal that may be coloured
 	now      func() time.Time
+	env      func(string) string
 }
 
 func systemStreams() streams {
-	return streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorful(os.Stdout), now: time.Now}
+	return streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorful(os.Stdout), now: time.Now, env: os.Getenv}
 }
 
 // colorful follows no-color.org.

@@ -27,6 +27,7 @@ type scanOptions struct {
 	config          string
 	category        string
 	sarifSuppressed bool
+	fix, dryRun     bool
 }
 
 func newScan(s streams) *cobra.Command {
@@ -43,7 +44,8 @@ What cannot be read is reported and does not stop the rest; if nothing fails
 the scan, it then ends with exit code 3.`,
 		Example: `  hotpod scan deploy/
   hotpod scan --fail-on critical -o text -o sarif=hotpod.sarif .
-  helm template . | hotpod scan -`,
+  helm template . | hotpod scan -
+  hotpod scan --fix --dry-run deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return scan(cmd.Context(), args, o, cmd.Flags().Changed("config"), s)
 		},
@@ -56,6 +58,8 @@ the scan, it then ends with exit code 3.`,
 	f.StringVar(&o.kubernetes, "kubernetes-version", "", "`version` of the cluster, where it matters (default 1.37)")
 	f.StringVar(&o.config, "config", ".hotpod.yaml", "configuration `file`; the default need not be there")
 	f.StringVar(&o.category, "category", "", "`category` of the SARIF run, if several scans are uploaded")
+	f.BoolVar(&o.fix, "fix", false, "edit the files where a finding's repair takes no thought, then scan them again")
+	f.BoolVar(&o.dryRun, "dry-run", false, "with --fix: edit nothing, print a unified diff")
 	f.BoolVar(&o.sarifSuppressed, "sarif-suppressed", false, "write ignored findings into SARIF too, as suppressed")
 	return cmd
 }
@@ -90,7 +94,11 @@ func (o scanOptions) settings(given bool) (st settings, err error) {
 	if st.minor, err = parseMinor(first(o.kubernetes, st.config.KubernetesVersion, "1.37")); err != nil {
 		return st, fmt.Errorf("%s: %w", o.origin("kubernetes-version", o.kubernetes), err)
 	}
-	st.outputs, err = parseOutputs(o.outputs)
+	if o.dryRun {
+		st.outputs, err = fixOutputs(o.outputs)
+	} else {
+		st.outputs, err = parseOutputs(o.outputs)
+	}
 	return st, err
 }
 
@@ -136,6 +144,9 @@ func parseMinor(v string) (int, error) {
 
 func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s streams) error {
 	st, err := o.settings(configGiven)
+	if err == nil {
+		err = o.fixing(args)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,7 +154,20 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 	if err != nil {
 		return err
 	}
-	r := judge(in, st, first(o.namespace, st.config.Namespace), s)
+	namespace := first(o.namespace, st.config.Namespace)
+	r, shown := judge(in, st, namespace, s)
+	if o.fix {
+		fixed, err := fix(shown, o.dryRun, s)
+		if err != nil {
+			return &exitError{exitIncomplete, err}
+		}
+		if fixed > 0 && !o.dryRun {
+			if in, err = load(ctx, args, st.config.Exclude, s); err != nil {
+				return err
+			}
+			r, _ = judge(in, st, namespace, s)
+		}
+	}
 	r.Prefix, r.Category, r.ShowIgnored = prefix(), o.category, o.sarifSuppressed
 	addLineHashes(r)
 	if err := write(r, st.outputs, s); err != nil {
@@ -152,8 +176,8 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 	return verdict(r)
 }
 
-// judge makes the report of what was read.
-func judge(in source.Result, st settings, namespace string, s streams) *report.Report {
+// judge makes the report of what was read, and gives the findings that it shows.
+func judge(in source.Result, st settings, namespace string, s streams) (*report.Report, []triage.Decision) {
 	problems := in.Problems
 	var findings []*checks.Finding
 	var failures []checks.Failure
@@ -165,6 +189,7 @@ func judge(in source.Result, st settings, namespace string, s streams) *report.R
 		problems, findings, failures = append(problems, wrong...), append(findings, found...), append(failures, failed...)
 	}
 	findings = agreed(findings, len(all))
+	keepSharedFixes(findings, all)
 	slices.SortFunc(findings, checks.Compare)
 	inline, wrong := triage.Comments(in.Objects)
 	problems = append(problems, wrong...)
@@ -174,7 +199,7 @@ func judge(in source.Result, st settings, namespace string, s streams) *report.R
 	return report.New(report.Scan{
 		Version: version, Checks: st.checks, Outcome: outcome, Failures: failures,
 		Problems: append(problems, outcome.Notices...), FailOn: st.failOn, Files: in.Files, Objects: len(in.Objects),
-	})
+	}), outcome.Shown
 }
 
 // verdict turns the report into the exit code.

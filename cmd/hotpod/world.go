@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -67,6 +68,35 @@ func agreed(findings []*checks.Finding, worlds int) []*checks.Finding {
 		}
 	}
 	return slices.DeleteFunc(findings, func(f *checks.Finding) bool { return unbound(f) && count[key(f)] < worlds })
+}
+
+// keepSharedFixes keeps the fix of an object that several worlds share only
+// where each of them asks for it: what one can do without another may need.
+func keepSharedFixes(findings []*checks.Finding, worlds []world) {
+	type place struct {
+		object *source.Object
+		path   string
+	}
+	at := func(f *checks.Fix) place { return place{f.Object, fmt.Sprint(f.Path...)} }
+	asked, shared := map[place]int{}, map[*source.Object]int{}
+	for _, f := range findings {
+		if f.Fix != nil && len(worlds) > 1 {
+			asked[at(f.Fix)]++
+			shared[f.Fix.Object] = 0
+		}
+	}
+	for _, w := range worlds {
+		for _, o := range w.objects {
+			if _, known := shared[o]; known {
+				shared[o]++
+			}
+		}
+	}
+	for _, f := range findings {
+		if f.Fix != nil && len(worlds) > 1 && asked[at(f.Fix)] < shared[f.Fix.Object] {
+			f.Fix = nil
+		}
+	}
 }
 
 // mark names the world of findings that depend on it. A finding that only
