@@ -7,8 +7,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// tokenDir is where the admission controller mounts the token.
-const tokenDir = "/var/run/secrets/kubernetes.io/serviceaccount"
+const (
+	tokenDir    = "/var/run/secrets/kubernetes.io/serviceaccount" // where the admission controller mounts the token
+	tokenVolume = "kube-api-access-"                              // how its volume's name starts
+)
 
 // mount works out which tokens the containers of a workload can read.
 func (b *builder) mount(w *Workload) {
@@ -46,28 +48,31 @@ func (b *builder) mount(w *Workload) {
 	w.Tokens = onePerAccount(w.Tokens)
 }
 
-// automounts follows shouldAutomount of kubernetes/plugin/pkg/admission/
-// serviceaccount: the pod's own word counts before its account's, and the
-// default is true. A container that mounts something else at the token's
-// place gets no token there.
+// automounts follows kubernetes/plugin/pkg/admission/serviceaccount: the pod's
+// own word counts before its account's, and the default is true. A container
+// that mounts something else at the very path of the token gets none there.
+// A volume that is called as the controller's is mounted in its stead,
+// whatever it holds.
 func (w *Workload) automounts(account *ServiceAccount) bool {
-	switch {
-	case w.Spec.Automount != nil:
-		if !*w.Spec.Automount {
-			return false
-		}
-	case account != nil && account.Automount != nil:
-		if !*account.Automount {
-			return false
-		}
+	says := w.Spec.Automount
+	if says == nil && account != nil {
+		says = account.Automount
+	}
+	if says != nil && !*says {
+		return false
+	}
+	own := func(v volume) bool { return strings.HasPrefix(v.Name, tokenVolume) }
+	if i := slices.IndexFunc(w.Spec.Volumes, own); i >= 0 && !w.Spec.Volumes[i].hasToken() {
+		return false
 	}
 	return slices.ContainsFunc(w.containers(), func(c container) bool {
-		for _, m := range c.VolumeMounts {
-			if strings.TrimSuffix(m.MountPath, "/") == tokenDir {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.MountPath == tokenDir })
+	})
+}
+
+func (v volume) hasToken() bool {
+	return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s projection) bool {
+		return s.Token != nil && forAPIServer(s.Token.Audience)
 	})
 }
 

@@ -106,7 +106,15 @@ func TestMounts(t *testing.T) {
 		{"something else in the token's place", []string{spec("emptyDir: {}", "/var/run/secrets/kubernetes.io/serviceaccount", "")}, nil},
 		{"something else beside it", []string{spec("emptyDir: {}", "/var/run/secrets", "")}, []string{"automount shop/default"}},
 		{"something else in the token's place of one of two containers", []string{
-			spec("emptyDir: {}", "/var/run/secrets/kubernetes.io/serviceaccount/", "initContainers: [{name: i, image: i}]"),
+			spec("emptyDir: {}", "/var/run/secrets/kubernetes.io/serviceaccount", "initContainers: [{name: i, image: i}]"),
+		}, []string{"automount shop/default"}},
+		{"something else nearly in the token's place", []string{spec("emptyDir: {}", "/var/run/secrets/kubernetes.io/serviceaccount/", "")}, []string{"automount shop/default"}},
+		{"something else by the name of the token's volume", []string{pod("shop/p", "volumes: [{name: kube-api-access-x, emptyDir: {}}]")}, nil},
+		{"a token for a vault by the name of the token's volume", []string{
+			pod("shop/p", "volumes: [{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: t, audience: vault}}]}}]"),
+		}, nil},
+		{"the token's volume as read from a cluster", []string{
+			pod("shop/p", "volumes: [{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: t}}]}}]"),
 		}, []string{"automount shop/default"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

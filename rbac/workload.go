@@ -51,12 +51,14 @@ type PodSpec struct {
 }
 
 type container struct {
-	Name         string `json:"name"`
-	Image        string `json:"image"`
-	VolumeMounts []struct {
-		Name      string `json:"name"`
-		MountPath string `json:"mountPath"`
-	} `json:"volumeMounts"`
+	Name         string        `json:"name"`
+	Image        string        `json:"image"`
+	VolumeMounts []volumeMount `json:"volumeMounts"`
+}
+
+type volumeMount struct {
+	Name      string `json:"name"`
+	MountPath string `json:"mountPath"`
 }
 
 type volume struct {
@@ -65,15 +67,17 @@ type volume struct {
 		SecretName string `json:"secretName"`
 	} `json:"secret"`
 	Projected *struct {
-		Sources []struct {
-			Token *struct {
-				Audience string `json:"audience"`
-			} `json:"serviceAccountToken"`
-			Secret *struct {
-				Name string `json:"name"`
-			} `json:"secret"`
-		} `json:"sources"`
+		Sources []projection `json:"sources"`
 	} `json:"projected"`
+}
+
+type projection struct {
+	Token *struct {
+		Audience string `json:"audience"`
+	} `json:"serviceAccountToken"`
+	Secret *struct {
+		Name string `json:"name"`
+	} `json:"secret"`
 }
 
 // AccountName is the service account that the pod runs as.
