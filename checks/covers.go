@@ -7,14 +7,10 @@ import (
 	"github.com/hotpod-dev/hotpod/rbac"
 )
 
-// covers tells whether grants together give all that a role does, by the same
-// comparison as the API server's guard against escalation.
-func covers(owned []rbac.Grant, role *rbac.Role) bool {
-	var have []rbacv1.PolicyRule
-	for _, g := range owned {
-		have = append(have, policyRules(g.Role)...)
-	}
-	all, _ := validation.Covers(have, policyRules(role))
+// covers tells whether rules give all that a role does, by the same comparison
+// as the API server's guard against escalation.
+func covers(owned []rbacv1.PolicyRule, role *rbac.Role) bool {
+	all, _ := validation.Covers(owned, policyRules(role))
 	return all
 }
 

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hotpod-dev/hotpod/rbac"
@@ -60,13 +61,19 @@ func (p *Pass) answers(s rbac.Subject, ask Permissions) []*Finding {
 	return all
 }
 
+// news tells whether a rule of a grant is not what Kubernetes ships, bound as
+// it ships it or by nobody.
+func news(g rbac.Grant, rule *rbac.Rule) bool {
+	return !rule.Assumed || (g.Binding != nil && !g.Binding.Assumed)
+}
+
 // hits lists how a grant gives a permission. Under a RoleBinding permissions
 // on cluster-scoped resources are inert.
 func (p *Pass) hits(g rbac.Grant, perm Permission) []hit {
-	if g.Role == nil || g.Binding.Assumed || (g.Binding.Namespace != "" && perm.ClusterScoped) {
+	if g.Role == nil || (g.Binding.Namespace != "" && perm.ClusterScoped) {
 		return nil
 	}
-	return p.ruleHits(g, perm)
+	return slices.DeleteFunc(p.ruleHits(g, perm), func(h hit) bool { return !news(g, h.rule) })
 }
 
 func (p *Pass) ruleHits(g rbac.Grant, perm Permission) []hit {
@@ -130,7 +137,7 @@ func (p *Pass) second(perm Permission, namespace, from string, grants []rbac.Gra
 func (p *Pass) unbound(r *rbac.Role) {
 	for _, ask := range p.Check.Asks {
 		h, others, ok := p.roleHits(r, ask)
-		if !ok {
+		if !ok || !news(h.Grant, h.rule) {
 			continue
 		}
 		f := h.finding(p.Check.Can, r.Namespace)

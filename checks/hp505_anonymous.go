@@ -2,7 +2,6 @@ package checks
 
 import (
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/hotpod-dev/hotpod/rbac"
 )
@@ -43,6 +42,5 @@ func clusterInfo(g rbac.Grant) bool {
 	if g.Role == nil || g.Binding.Namespace != "kube-public" {
 		return false
 	}
-	only, _ := validation.Covers([]rbacv1.PolicyRule{published}, policyRules(g.Role))
-	return only
+	return covers([]rbacv1.PolicyRule{published}, g.Role)
 }

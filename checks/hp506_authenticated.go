@@ -3,6 +3,8 @@ package checks
 import (
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/hotpod-dev/hotpod/rbac"
 )
 
@@ -60,10 +62,15 @@ func (p *Pass) shippedTo(g rbac.Grant, to rbac.Subject) bool {
 	if g.Role == nil {
 		return false
 	}
-	var owned []rbac.Grant
+	var owned []rbacv1.PolicyRule
 	for _, own := range p.Model.Grants(to) {
-		if own.Binding.Assumed && own.Role != nil {
-			owned = append(owned, own)
+		if !own.Binding.Assumed || own.Role == nil {
+			continue
+		}
+		for _, rule := range own.Role.Rules {
+			if rule.Assumed {
+				owned = append(owned, rule.PolicyRule)
+			}
 		}
 	}
 	return covers(owned, g.Role)

@@ -12,16 +12,21 @@ import (
 func (p *Pass) rules(judge func(rbac.Grant, *rbac.Rule) *Finding) error {
 	offer := func(g rbac.Grant) {
 		for i := range g.Role.Rules {
+			if !news(g, &g.Role.Rules[i]) {
+				continue
+			}
 			if f := judge(g, &g.Role.Rules[i]); f != nil {
 				p.report(f)
 			}
 		}
 	}
-	p.grants(func(g rbac.Grant) {
-		if g.Role != nil {
-			offer(g)
+	for _, s := range p.Model.Subjects() {
+		for _, g := range p.Model.Grants(s) {
+			if g.Role != nil {
+				offer(g)
+			}
 		}
-	})
+	}
 	for _, r := range p.Model.Roles {
 		if loose(r) {
 			offer(rbac.Grant{Role: r})

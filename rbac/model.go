@@ -19,6 +19,9 @@ type Rule struct {
 	rbacv1.PolicyRule
 	Object *source.Object // the role that states the rule
 	Index  int            // its index in that role's rules
+	// Assumed rules give no more than the role that Kubernetes ships by the
+	// name of theirs.
+	Assumed bool
 }
 
 // Role is a Role or ClusterRole with the rules that it has in effect.

@@ -391,6 +391,23 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
+// TestAltered holds which rules of a shipped role that the input alters are
+// still those that Kubernetes ships.
+func TestAltered(t *testing.T) {
+	m := build(t, role("system:basic-user",
+		rule("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
+		rule("create get", "authorization.k8s.io", "selfsubjectaccessreviews"),
+		rule("list", "core", "secrets")))
+	for _, r := range m.Roles {
+		for _, rule := range r.Rules {
+			want := rule.Object.Origin.Path == "" || rule.Index == 0
+			if rule.Assumed != want {
+				t.Errorf("rule %d of %s is assumed: %v", rule.Index, r.Name, rule.Assumed)
+			}
+		}
+	}
+}
+
 // TestOverridden holds that an object of the input takes the place of the
 // shipped one.
 func TestOverridden(t *testing.T) {

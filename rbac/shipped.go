@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/hotpod-dev/hotpod/source"
 )
@@ -82,9 +83,15 @@ func (b *builder) assume(objects []*source.Object) {
 func (b *builder) assumeRole(o *source.Object) {
 	r := b.readRole(o)
 	r.Assumed = true
+	for i := range r.Rules {
+		r.Rules[i].Assumed = true
+	}
 	own := b.roles[r.Ref()]
 	for _, mine := range own {
 		mine.Assumed = sameRole(mine, r)
+		for i := range mine.Rules {
+			mine.Rules[i].Assumed, _ = validation.Covers(policyRules(r), []rbacv1.PolicyRule{mine.Rules[i].PolicyRule})
+		}
 	}
 	if len(own) == 0 {
 		b.addRole(r)
