@@ -30,6 +30,8 @@ func New(s Scan) *Report {
 		Rules:   rules(s.Checks),
 		Results: results(s.Outcome.Shown),
 		Ignored: results(s.Outcome.Ignored),
+
+		Problems: []Problem{},
 	}
 	for _, p := range s.Problems {
 		r.addProblem(p)

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/hotpod-dev/hotpod/checks"
@@ -58,7 +57,7 @@ func (r *Report) annotate(b *strings.Builder, command string, l Location, title,
 		properties = append(properties, name+"="+escapeProperty(value))
 	}
 	if l.Path != "" {
-		set("file", path.Join(r.Prefix, l.Path))
+		set("file", r.inRepository(l.Path))
 	}
 	if l.Line > 0 {
 		set("line", fmt.Sprint(l.Line))
@@ -69,7 +68,7 @@ func (r *Report) annotate(b *strings.Builder, command string, l Location, title,
 		set("endColumn", fmt.Sprint(l.EndColumn))
 	}
 	set("title", title)
-	fmt.Fprintf(b, "::%s %s::%s\n", command, strings.Join(properties, ","), escapeData(clean(message)))
+	fmt.Fprintf(b, "::%s %s::%s\n", command, strings.Join(properties, ","), escapeData(Clean(message)))
 }
 
 func annotationLevel(s checks.Severity) string {

@@ -6,7 +6,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/hotpod-dev/hotpod/checks"
 )
@@ -116,6 +118,14 @@ type Location struct {
 	Text      string `json:"text,omitempty"`
 }
 
+// String is the place as it is printed.
+func (l Location) String() string {
+	if l.Line == 0 {
+		return l.Path
+	}
+	return fmt.Sprintf("%s:%d", l.Path, l.Line)
+}
+
 // Message is text in which some words stand for related locations.
 type Message []Span
 
@@ -133,6 +143,16 @@ func (m Message) String() string {
 		s += span.Text
 	}
 	return s
+}
+
+// inRepository is the path of a file from the root of the repository. What lies
+// outside of it keeps its path without the way out.
+func (r *Report) inRepository(file string) string {
+	full := path.Join(r.Prefix, file)
+	for strings.HasPrefix(full, "../") {
+		full = full[3:]
+	}
+	return strings.TrimPrefix(full, "/")
 }
 
 // Problem is something that was not read or not understood, or is wrong with

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 
@@ -81,7 +80,7 @@ func encode(v any) ([]byte, error) {
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
-	return out.Bytes(), err
+	return withoutCommands(out.Bytes()), err
 }
 
 func sarifRun(r *Report) *sarif.Run {
@@ -98,16 +97,19 @@ func sarifRun(r *Report) *sarif.Run {
 	for i := range shown {
 		run.Results = append(run.Results, sarifResult(r, &shown[i], index))
 	}
+	cutOff := len(r.Results) - len(shown)
 	if r.ShowIgnored {
-		for i := range r.Ignored {
-			run.Results = append(run.Results, sarifResult(r, &r.Ignored[i], index))
+		ignored := r.Ignored[:min(len(r.Ignored), maxResults-len(shown))]
+		for i := range ignored {
+			run.Results = append(run.Results, sarifResult(r, &ignored[i], index))
 		}
+		cutOff += len(r.Ignored) - len(ignored)
 	}
 	if r.Category != "" {
 		run.AutomationDetails = &sarif.RunAutomationDetails{ID: ptr(strings.TrimSuffix(r.Category, "/") + "/")}
 	}
 	run.Taxonomies = taxonomies(r.Rules)
-	run.Invocations = []*sarif.Invocation{invocation(r, len(r.Results)-len(shown))}
+	run.Invocations = []*sarif.Invocation{invocation(r, cutOff)}
 	return run
 }
 
@@ -177,7 +179,7 @@ func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	for i, l := range res.Related {
 		at := r.location(l)
 		at.Id = ptr(uint(i + 1))
-		at.Message = sarif.NewTextMessage(l.Text)
+		at.Message = sarif.NewTextMessage(words(l.Text))
 		s.RelatedLocations = append(s.RelatedLocations, at)
 	}
 	s.CodeFlows = r.codeFlows(res)
@@ -214,19 +216,23 @@ func identity(fingerprints []string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// linked is a message with links to related locations; what looks like one in
-// a name is escaped.
+// linked is a message with links to related locations.
 func linked(m Message) string {
 	var b strings.Builder
-	escape := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`)
 	for _, span := range m {
 		if span.Related > 0 {
-			fmt.Fprintf(&b, "[%s](%d)", escape.Replace(span.Text), span.Related)
-			continue
+			fmt.Fprintf(&b, "[%s](%d)", words(span.Text), span.Related)
+		} else {
+			b.WriteString(words(span.Text))
 		}
-		b.WriteString(escape.Replace(span.Text))
 	}
 	return b.String()
+}
+
+// words is text for a message of SARIF, in which what looks like a link is
+// none.
+func words(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`).Replace(Clean(text))
 }
 
 func (r *Report) location(l Location) *sarif.Location {
@@ -241,15 +247,10 @@ func (r *Report) location(l Location) *sarif.Location {
 	return sarif.NewLocation().WithPhysicalLocation(where.WithRegion(region))
 }
 
-// uri is the path from the root of the repository, percent-encoded. What lies
-// outside keeps its path without the way out.
+// uri is the path from the root of the repository, percent-encoded.
 func (r *Report) uri(file string) string {
-	full := path.Join(r.Prefix, file)
-	for strings.HasPrefix(full, "../") {
-		full = full[3:]
-	}
-	u := url.URL{Path: strings.TrimPrefix(full, "/")}
-	return strings.TrimPrefix(u.EscapedPath(), "./")
+	u := url.URL{Path: r.inRepository(file)}
+	return strings.ReplaceAll(u.EscapedPath(), ":", "%3A") // else what is before it is a scheme
 }
 
 func (r *Report) codeFlows(res *Result) []*sarif.CodeFlow {
@@ -262,7 +263,7 @@ func (r *Report) codeFlows(res *Result) []*sarif.CodeFlow {
 		flow := sarif.NewThreadFlow()
 		for _, l := range f {
 			at := r.location(l)
-			at.Message = sarif.NewTextMessage(l.Text)
+			at.Message = sarif.NewTextMessage(words(l.Text))
 			flow.Locations = append(flow.Locations, &sarif.ThreadFlowLocation{Location: at})
 		}
 		flows = append(flows, &sarif.CodeFlow{ThreadFlows: []*sarif.ThreadFlow{flow}})
@@ -274,7 +275,7 @@ func (r *Report) codeFlows(res *Result) []*sarif.CodeFlow {
 func invocation(r *Report, cutOff int) *sarif.Invocation {
 	inv := sarif.NewInvocation().WithExecutionSuccess(!r.Summary.Incomplete)
 	for _, p := range r.Problems {
-		n := sarif.NewNotification().WithMessage(sarif.NewTextMessage(p.Text)).WithLevel("note")
+		n := sarif.NewNotification().WithMessage(sarif.NewTextMessage(words(p.Text))).WithLevel("note")
 		if p.Incomplete {
 			n.WithLevel("error")
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/hotpod-dev/hotpod/checks"
@@ -22,7 +21,7 @@ func Text(w io.Writer, r *Report, colors bool) error {
 	})
 	for i := range byFile {
 		if i == 0 || byFile[i].Location.Path != byFile[i-1].Location.Path {
-			t.line("%s", t.paint(bold, clean(byFile[i].Location.Path)))
+			t.line("%s", t.paint(bold, heading(byFile[i].Location.Path)))
 		}
 		t.result(&byFile[i])
 	}
@@ -61,13 +60,13 @@ func (t *textWriter) line(format string, args ...any) {
 
 func (t *textWriter) result(res *Result) {
 	color := map[checks.Severity]string{checks.Critical: red, checks.High: red, checks.Medium: yellow, checks.Low: cyan}[res.Severity]
-	t.line("  %s %s: %s", t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), clean(res.Message.String()))
+	t.line("  %s %s: %s", t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), Clean(res.Message.String()))
 	t.snippet(res.Location, color)
 	said := map[string]bool{}
 	for _, l := range res.Related {
-		at := fmt.Sprintf("%s:%d", l.Path, l.Line)
-		if !said[at] && at != fmt.Sprintf("%s:%d", res.Location.Path, res.Location.Line) {
-			t.line("       %s %s %s", t.paint(faint, "="), clean(l.Text), t.paint(faint, clean(at)))
+		at := l.String()
+		if !said[at] && at != res.Location.String() {
+			t.line("       %s %s %s", t.paint(faint, "="), Clean(l.Text), t.paint(faint, Clean(at)))
 		}
 		said[at] = true
 	}
@@ -75,7 +74,7 @@ func (t *textWriter) result(res *Result) {
 }
 
 func (t *textWriter) snippet(l Location, color string) {
-	number, source, before := fmt.Sprintf("%5d", l.Line), clean(l.Source), l.Column-1
+	number, source, before := fmt.Sprintf("%5d", l.Line), Clean(l.Source), l.Column-1
 	if l.From > 0 {
 		source, before = "…"+source+"…", 1+l.Column-l.From
 	}
@@ -112,11 +111,7 @@ func (t *textWriter) problems(r *Report) {
 		if p.Incomplete {
 			word = t.paint(yellow, "incomplete")
 		}
-		at := p.Location.Path
-		if p.Location.Line > 0 {
-			at = fmt.Sprintf("%s:%d", at, p.Location.Line)
-		}
-		t.line("  %s: %s: %s", clean(at), word, clean(p.Text))
+		t.line("  %s: %s: %s", heading(p.Location.String()), word, Clean(p.Text))
 	}
 	t.line("")
 }
@@ -148,18 +143,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// clean makes names from manifests harmless for a terminal: control characters
-// and marks that turn text around are shown, not obeyed.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

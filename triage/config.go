@@ -69,7 +69,7 @@ func ReadConfig(path string, data []byte) (*Config, error) {
 var (
 	yamlPrefix = regexp.MustCompile(`^(yaml: construct errors: |yaml: |go-yaml load error )`)
 	yamlPlace  = regexp.MustCompile(`\bat L(\d+)\.C\d+: `)
-	yamlField  = regexp.MustCompile(`field (.*) not found in type \S+`)
+	yamlField  = regexp.MustCompile(`(?s)field (.*) not found in type \S+`)
 )
 
 // yamlError says what the YAML library says in the words of a user.

@@ -78,10 +78,10 @@ func write(r *report.Report, outputs []output, s streams) error {
 func tell(r *report.Report, s streams) {
 	for _, p := range r.Problems {
 		if p.Incomplete {
-			fmt.Fprintf(s.err, "hotpod: %s:%d: not judged: %s\n", p.Location.Path, p.Location.Line, p.Text)
+			s.note("%s: not judged: %s", p.Location, p.Text)
 		}
 	}
-	fmt.Fprintf(s.err, "hotpod: %d findings, %d at or above %s\n", r.Summary.Findings, r.Summary.Failing, r.Summary.FailOn)
+	s.note("%d findings, %d at or above %s", r.Summary.Findings, r.Summary.Failing, r.Summary.FailOn)
 }
 
 func newReport(s streams) *cobra.Command {

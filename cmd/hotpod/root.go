@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hotpod-dev/hotpod/report"
 )
 
 // version is that of the next release while it is being made.
@@ -35,6 +39,14 @@ type streams struct {
 func systemStreams() streams {
 	return streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorful(os.Stdout), now: time.Now, env: os.Getenv}
 }
+
+// note writes one line to stderr. It may name what the input holds.
+func (s streams) note(format string, args ...any) {
+	text := lines.ReplaceAllString(strings.TrimSpace(fmt.Sprintf(format, args...)), " ")
+	fmt.Fprintf(s.err, "hotpod: %s\n", report.Clean(text))
+}
+
+var lines = regexp.MustCompile(`\s*\n\s*`)
 
 // colorful follows no-color.org.
 func colorful(f *os.File) bool {
@@ -68,15 +80,15 @@ func run(ctx context.Context, args []string, s streams) int {
 	case err == nil:
 		return exitClean
 	case ctx.Err() != nil:
-		fmt.Fprintln(s.err, "hotpod: interrupted")
+		s.note("interrupted")
 		return exitInterrupted
 	case errors.As(err, &coded):
 		if coded.err != nil {
-			fmt.Fprintf(s.err, "hotpod: %v\n", err)
+			s.note("%v", err)
 		}
 		return coded.code
 	}
-	fmt.Fprintf(s.err, "hotpod: %v\n", err)
+	s.note("%v", err)
 	return exitUsage
 }
 
