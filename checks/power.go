@@ -74,7 +74,7 @@ func (p *Pass) shippedHas(name string, c *Check) bool {
 		own := *r
 		own.Rules = nil
 		for _, rule := range r.Rules {
-			if rule.Object.Origin.Path == "" {
+			if rule.Assumed {
 				own.Rules = append(own.Rules, rule)
 			}
 		}
