@@ -29,6 +29,7 @@ type Options struct {
 	// Skip leaves out a file or folder, named as positions name it. It may be nil.
 	Skip   func(path string, dir bool) bool
 	Limits Limits
+	Memory *Memory // shared with other loads; it may be nil
 }
 
 // Result is what was read, in the order of paths.
@@ -57,7 +58,7 @@ func Load(ctx context.Context, trees []Tree, o Options) (Result, error) {
 		wg.Go(func() {
 			var buffer bytes.Buffer
 			for i := range next {
-				parts[i] = read(files[i], o.Limits, &buffer)
+				parts[i] = read(files[i], o, &buffer)
 			}
 		})
 	}
@@ -87,7 +88,10 @@ type file struct {
 }
 
 // read parses one file. The buffer serves one file after the other.
-func read(f file, limits Limits, buffer *bytes.Buffer) Result {
+func read(f file, o Options, buffer *bytes.Buffer) Result {
+	if known, ok := o.Memory.recall(f); ok {
+		return known
+	}
 	fail := func(err error) Result {
 		return Result{Problems: []Problem{{Position: Position{Path: f.path}, Err: err, Incomplete: true}}}
 	}
@@ -97,16 +101,18 @@ func read(f file, limits Limits, buffer *bytes.Buffer) Result {
 	}
 	defer in.Close() // nothing was written
 	buffer.Reset()
-	n, err := buffer.ReadFrom(io.LimitReader(in, limits.FileBytes+1))
+	n, err := buffer.ReadFrom(io.LimitReader(in, o.Limits.FileBytes+1))
 	if err != nil {
 		return fail(fmt.Errorf("not read: %w", reason(err)))
 	}
-	if n > limits.FileBytes {
-		return fail(fmt.Errorf("larger than %d MiB: not read; split the file", limits.FileBytes>>20))
+	if n > o.Limits.FileBytes {
+		return fail(fmt.Errorf("larger than %d MiB: not read; split the file", o.Limits.FileBytes>>20))
 	}
-	objects, problems := Parse(f.path, buffer.Bytes(), limits)
-	nameCharts(f, problems)
-	return Result{Objects: objects, Problems: problems, Files: 1, Bytes: n}
+	return o.Memory.parse(f.path, buffer.Bytes(), func() Result {
+		objects, problems := Parse(f.path, buffer.Bytes(), o.Limits)
+		nameCharts(f, problems)
+		return Result{Objects: objects, Problems: problems, Files: 1, Bytes: n}
+	})
 }
 
 // reason is the error without the path, which the position has already.
