@@ -199,6 +199,11 @@ type Finding struct {
 	Namespace string   // of the grant or object; "" is the whole cluster
 	Names     []string // what resourceNames limit it to
 
+	// Powers are what the finding is about: all that the subject, the pods of
+	// the workload or whoever is bound to the role can do by it. Empty where
+	// the finding is not about what somebody can do.
+	Powers []rbac.Power
+
 	// World is the folder of the cluster that the finding belongs to, where the
 	// input holds several and the finding differs between them.
 	World string

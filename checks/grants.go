@@ -91,6 +91,7 @@ func (p *Pass) ruleHits(g rbac.Grant, perm Permission) []hit {
 // the others too, as far as they reach together.
 func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
 	namespace := h.Binding.Namespace
+	hits := []hit{h}
 	var chain []Place
 	for _, perm := range others {
 		with, ok := p.second(perm, namespace, h.Binding.Object.Origin.Path, p.Model.AllGrants(s))
@@ -100,9 +101,11 @@ func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
 		if namespace == "" && !h.match.clusterScoped {
 			namespace = with.Binding.Namespace
 		}
+		hits = append(hits, with)
 		chain = append(chain, with.rulePlace())
 	}
 	f := h.finding(p.Check.Can, namespace)
+	f.Powers = powers(hits, namespace)
 	if h.match.clusterScoped {
 		f.Where = ""
 	}
@@ -136,35 +139,52 @@ func (p *Pass) second(perm Permission, namespace, from string, grants []rbac.Gra
 // unbound reports a role that no binding uses.
 func (p *Pass) unbound(r *rbac.Role) {
 	for _, ask := range p.Check.Asks {
-		h, others, ok := p.roleHits(r, ask)
-		if !ok || !news(h.Grant, h.rule) {
+		hits, ok := p.roleHits(r, ask)
+		if !ok || !news(hits[0][0].Grant, hits[0][0].rule) {
 			continue
 		}
-		f := h.finding(p.Check.Can, r.Namespace)
+		first := hits[0][0]
+		f := first.finding(p.Check.Can, r.Namespace)
 		f.unbind(f.Can)
-		f.Chain = append(others, h.rulePlace())
+		f.Powers = powers(slices.Concat(hits...), r.Namespace)
+		f.Chain = nil
+		for _, h := range hits[1:] {
+			f.Chain = append(f.Chain, h[0].rulePlace())
+		}
+		f.Chain = append(f.Chain, first.rulePlace())
 		p.report(f)
 	}
 }
 
-// roleHits asks whether a role by itself has all permissions.
-func (p *Pass) roleHits(r *rbac.Role, ask Permissions) (first hit, others []Place, ok bool) {
+// roleHits asks whether a role by itself has all permissions, and by which of
+// its rules it has each.
+func (p *Pass) roleHits(r *rbac.Role, ask Permissions) (all [][]hit, ok bool) {
 	g := rbac.Grant{Role: r}
-	for i, perm := range ask {
+	for _, perm := range ask {
 		if perm.ClusterScoped && r.Namespace != "" {
-			return hit{}, nil, false
+			return nil, false
 		}
 		hits := p.ruleHits(g, perm)
 		if len(hits) == 0 {
-			return hit{}, nil, false
+			return nil, false
 		}
-		if i == 0 {
-			first = hits[0]
-			continue
-		}
-		others = append(others, hits[0].rulePlace())
+		all = append(all, hits)
 	}
-	return first, others, true
+	return all, true
+}
+
+// powers are what some hits allow together, in the namespace that they share;
+// what is in no namespace is asked for everywhere.
+func powers(hits []hit, namespace string) []rbac.Power {
+	var all []rbac.Power
+	for _, h := range hits {
+		p := rbac.Power{Witness: rbac.Witness{Grant: h.Grant, Rule: h.rule}, Can: h.match.allows(), Namespace: namespace}
+		if h.match.clusterScoped {
+			p.Namespace = ""
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // finding says what a hit grants.

@@ -31,23 +31,36 @@ func aggregatesIntoBuiltin(p *Pass) error {
 			continue
 		}
 		var worst *Finding
+		var powers []rbac.Power
 		for _, target := range r.AggregatesTo {
-			if f := p.added(r, target); f != nil && (worst == nil || f.Severity > worst.Severity) {
+			f := p.added(r, target)
+			if f == nil {
+				continue
+			}
+			powers = append(powers, f.Powers...)
+			if worst == nil || f.Severity > worst.Severity {
 				worst = f
 			}
 		}
 		if worst != nil {
+			worst.Powers = powers
 			p.report(worst)
 		}
 	}
 	return nil
 }
 
-// added gives the worst row that a role adds to a shipped one.
+// added gives the worst row that a role adds to a shipped one, with the powers
+// of all rows that it adds.
 func (p *Pass) added(r *rbac.Role, target string) *Finding {
 	var worst *Finding
+	var powers []rbac.Power
 	for _, risk := range p.risksOf(r, Namespace) {
-		if p.shippedHas(target, risk.check) || (worst != nil && risk.severity <= worst.Severity) {
+		if p.shippedHas(target, risk.check) {
+			continue
+		}
+		powers = append(powers, risk.powers...)
+		if worst != nil && risk.severity <= worst.Severity {
 			continue
 		}
 		worst = &Finding{
@@ -56,6 +69,9 @@ func (p *Pass) added(r *rbac.Role, target string) *Finding {
 			Chain: []Place{risk.place},
 			More:  []string{fmt.Sprintf("Its label aggregates it into the shipped ClusterRole '%s' (see %s).", target, risk.check.ID)},
 		}
+	}
+	if worst != nil {
+		worst.Powers = powers
 	}
 	return worst
 }

@@ -20,11 +20,16 @@ var hp502 = Check{
 			if star < 0 || everything(rule) || len(rule.ResourceNames) > 0 {
 				return nil
 			}
-			reached := p.rowResources(g, rule)
+			reached, powers := p.rowResources(g, rule)
 			if len(reached) == 0 {
 				return nil
 			}
-			return p.ofRule(g, rule, "can do everything with "+plainList(reached), "verbs", star)
+			f := p.ofRule(g, rule, "can do everything with "+plainList(reached), "verbs", star)
+			for i := range powers {
+				powers[i].Can.Verbs = []string{"*"}
+			}
+			f.Powers = powers
+			return f
 		})
 	},
 	Doc: Doc{
@@ -38,9 +43,8 @@ var hp502 = Check{
 }
 
 // rowResources lists the resources of the HP1 to HP4 checks that a rule allows
-// something risky on, in the scope of its grant.
-func (p *Pass) rowResources(g rbac.Grant, rule *rbac.Rule) []string {
-	var all []string
+// something risky on, in the scope of its grant, and what it allows there.
+func (p *Pass) rowResources(g rbac.Grant, rule *rbac.Rule) (all []string, given []rbac.Power) {
 	for _, c := range p.rows {
 		for _, ask := range c.Asks {
 			perm := ask[0]
@@ -51,6 +55,7 @@ func (p *Pass) rowResources(g rbac.Grant, rule *rbac.Rule) []string {
 			if !ok {
 				continue
 			}
+			given = append(given, powers([]hit{{g, rule, m}}, scopeOf(g))...)
 			for _, r := range m.resources {
 				if !slices.Contains(all, r) {
 					all = append(all, r)
@@ -58,5 +63,5 @@ func (p *Pass) rowResources(g rbac.Grant, rule *rbac.Rule) []string {
 			}
 		}
 	}
-	return all
+	return all, given
 }

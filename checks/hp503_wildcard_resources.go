@@ -23,11 +23,14 @@ var hp503 = Check{
 			if star < 0 || !wideGroup || everything(rule) || len(rule.ResourceNames) > 0 {
 				return nil
 			}
-			reached := slices.DeleteFunc(p.rowResources(g, rule), func(r string) bool { return slices.Contains(rule.Resources, r) })
+			reached, _ := p.rowResources(g, rule)
+			reached = slices.DeleteFunc(reached, func(r string) bool { return slices.Contains(rule.Resources, r) })
 			if len(reached) == 0 {
 				return nil
 			}
-			return p.ofRule(g, rule, "can "+plainList(rule.Verbs)+" all resources"+ofGroups(rule.APIGroups)+", among them "+plainList(reached), "resources", star)
+			f := p.ofRule(g, rule, "can "+plainList(rule.Verbs)+" all resources"+ofGroups(rule.APIGroups)+", among them "+plainList(reached), "resources", star)
+			f.Powers[0].Can.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), func(r string) bool { return !isWildcard(r) })
+			return f
 		})
 	},
 	Doc: Doc{

@@ -28,10 +28,16 @@ var hp504 = Check{
 // ofSubject makes a finding about who is bound, placed at the subject.
 func ofSubject(g rbac.Grant, can string) *Finding {
 	places := subjectPlaces(g)
+	var all []rbac.Power
+	if g.Role != nil {
+		for i := range g.Role.Rules {
+			all = append(all, wholeRule(g, &g.Role.Rules[i])...)
+		}
+	}
 	return &Finding{
 		Who: g.Subject.String(), Can: can, Where: where(g.Binding.Namespace),
 		Subject: g.Subject, Binding: g.Binding, Role: g.Role, Namespace: g.Binding.Namespace,
-		Primary: places[0], Chain: places,
+		Primary: places[0], Chain: places, Powers: all,
 	}
 }
 

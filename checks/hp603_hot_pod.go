@@ -48,6 +48,7 @@ func hotPod(w *rbac.Workload, t rbac.Token, risks []*Finding) *Finding {
 	}
 	var others []string
 	for _, r := range risks {
+		f.Powers = append(f.Powers, r.Powers...)
 		if r.Can != worst.Can {
 			others = append(others, fmt.Sprintf("%s (%s)", strings.TrimPrefix(r.Can, "can "), r.Check.ID))
 		}

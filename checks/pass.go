@@ -218,6 +218,7 @@ func collapse(findings []*Finding) []*Finding {
 			}
 			kept.Also = append(kept.Also, also)
 		}
+		kept.Powers = append(kept.Powers, f.Powers...)
 		return true
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/hotpod-dev/hotpod/rbac"
 )
 
@@ -49,6 +51,7 @@ func one(any ...Permission) []Permissions {
 // match is how a rule grants a permission.
 type match struct {
 	verb, resource int // index of the elements of the rule
+	group          string
 	resources      []string
 	verbs          []string
 	names          []string
@@ -62,7 +65,7 @@ func (p Permission) grantedBy(rule *rbac.Rule, minor int) (match, bool) {
 	if p.Before != 0 && minor >= p.Before {
 		return match{}, false
 	}
-	m := match{verb: -1, resource: -1, names: rule.ResourceNames, clusterScoped: p.ClusterScoped}
+	m := match{verb: -1, resource: -1, group: p.Group, names: rule.ResourceNames, clusterScoped: p.ClusterScoped}
 	for _, full := range p.Resources {
 		for _, verb := range p.Verbs {
 			if !rbac.Covers(&rule.PolicyRule, p.action(verb, full, rule.ResourceNames)) {
@@ -85,6 +88,11 @@ func (p Permission) grantedBy(rule *rbac.Rule, minor int) (match, bool) {
 		return r == "*" || slices.Contains(m.resources, r) || (sub != "" && r == "*/"+sub)
 	})
 	return m, true
+}
+
+// allows is what a match grants, as a rule of its own.
+func (m match) allows() rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{Verbs: m.verbs, APIGroups: []string{m.group}, Resources: m.resources, ResourceNames: m.names}
 }
 
 // firstElement gives the index of the first element that is one of the words.

@@ -14,6 +14,7 @@ type risk struct {
 	severity Severity
 	rule     *rbac.Rule
 	place    Place
+	powers   []rbac.Power
 }
 
 // risksOf judges a role by itself, as if it were bound with the given reach.
@@ -21,27 +22,39 @@ func (p *Pass) risksOf(r *rbac.Role, reach Reach) []risk {
 	var all []risk
 	for i := range r.Rules {
 		if everything(&r.Rules[i]) {
-			all = append(all, risk{&hp501, hp501.Severity[reach], &r.Rules[i], rulePlace(r, &r.Rules[i], "verbs", 0)})
+			whole := rbac.Power{Witness: rbac.Witness{Grant: rbac.Grant{Role: r}, Rule: &r.Rules[i]}, Can: r.Rules[i].PolicyRule}
+			all = append(all, risk{&hp501, hp501.Severity[reach], &r.Rules[i], rulePlace(r, &r.Rules[i], "verbs", 0), []rbac.Power{whole}})
 		}
 	}
 	for _, c := range p.rows {
-		for _, ask := range c.Asks {
-			if reach != Cluster && ask[0].ClusterScoped {
-				continue
-			}
-			h, _, ok := p.roleHits(r, ask)
-			if !ok {
-				continue
-			}
+		if found, ok := p.riskOf(r, c, reach); ok {
+			all = append(all, found)
+		}
+	}
+	return all
+}
+
+// riskOf judges a role by one check: by the first of its asks that the role
+// answers, with the powers that it gives to all of them.
+func (p *Pass) riskOf(r *rbac.Role, c *Check, reach Reach) (found risk, ok bool) {
+	for _, ask := range c.Asks {
+		if reach != Cluster && ask[0].ClusterScoped {
+			continue
+		}
+		hits, answered := p.roleHits(r, ask)
+		if !answered {
+			continue
+		}
+		if h := hits[0][0]; !ok {
 			in := reach
 			if len(h.match.names) > 0 {
 				in = Named
 			}
-			all = append(all, risk{c, c.Severity[in], h.rule, h.rulePlace()})
-			break
+			found, ok = risk{check: c, severity: c.Severity[in], rule: h.rule, place: h.rulePlace()}, true
 		}
+		found.powers = append(found.powers, powers(slices.Concat(hits...), "")...)
 	}
-	return all
+	return found, ok
 }
 
 // roleSeverity is the worst that a role gives.
@@ -79,7 +92,7 @@ func (p *Pass) shippedHas(name string, c *Check) bool {
 			}
 		}
 		for _, ask := range c.Asks {
-			if _, _, ok := p.roleHits(&own, ask); ok {
+			if _, ok := p.roleHits(&own, ask); ok {
 				return true
 			}
 		}

@@ -61,6 +61,7 @@ func (p *Pass) ofRule(g rbac.Grant, rule *rbac.Rule, can string, path ...any) *F
 	h := hit{Grant: g, rule: rule}
 	f := h.finding(can, scopeOf(g))
 	f.Primary = place
+	f.Powers = wholeRule(g, rule)
 	if g.Binding == nil {
 		f.unbind(can)
 		f.Chain = []Place{place}
@@ -71,6 +72,11 @@ func (p *Pass) ofRule(g rbac.Grant, rule *rbac.Rule, can string, path ...any) *F
 		f.Primary = rolePlace(g.Binding)
 	}
 	return f
+}
+
+// wholeRule is all that a rule allows in the scope of its grant.
+func wholeRule(g rbac.Grant, rule *rbac.Rule) []rbac.Power {
+	return []rbac.Power{{Witness: rbac.Witness{Grant: g, Rule: rule}, Can: rule.PolicyRule, Namespace: scopeOf(g)}}
 }
 
 // unbind turns a finding into one about a role that nothing binds.
