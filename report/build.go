@@ -21,6 +21,9 @@ type Scan struct {
 	FailOn   checks.Severity
 	Files    int
 	Objects  int
+	Base     string   // what the scan was compared with, in words; "" with nothing
+	Delta    []Change // since the base
+	Gone     []Result // since the base, where that is a saved result
 }
 
 // New makes the report of a scan.
@@ -30,6 +33,8 @@ func New(s Scan) *Report {
 		Rules:   rules(s.Checks),
 		Results: results(s.Outcome.Shown),
 		Ignored: results(s.Outcome.Ignored),
+		Absent:  append(results(s.Outcome.Absent), s.Gone...),
+		Base:    s.Base, Delta: s.Delta,
 
 		Problems: []Problem{},
 	}
@@ -53,7 +58,7 @@ func (r *Report) addProblem(p source.Problem) {
 
 func (r *Report) summarize(s Scan) {
 	r.Summary = Summary{
-		Problems: len(r.Problems), Ignored: len(s.Outcome.Ignored), FailOn: "never",
+		Problems: len(r.Problems), Ignored: len(s.Outcome.Ignored), Absent: len(s.Outcome.Absent) + len(s.Gone), FailOn: "never",
 		Files: s.Files, Objects: s.Objects, BySeverity: map[checks.Severity]int{},
 	}
 	if s.FailOn != checks.None {
@@ -61,7 +66,9 @@ func (r *Report) summarize(s Scan) {
 	}
 	for _, d := range s.Outcome.Shown {
 		r.Summary.Findings++
-		r.Summary.New++
+		if d.State != triage.Unchanged {
+			r.Summary.New++
+		}
 		r.Summary.BySeverity[d.Finding.Severity]++
 		r.Summary.Highest = max(r.Summary.Highest, d.Finding.Severity)
 		if d.Fails {
@@ -107,10 +114,12 @@ func results(decisions []triage.Decision) []Result {
 	return all
 }
 
+// result speaks of what is new first, where anything is.
 func result(group []triage.Decision) Result {
+	slices.SortStableFunc(group, func(a, b triage.Decision) int { return -cmp.Compare(isNew(a), isNew(b)) })
 	f := group[0].Finding
 	r := Result{
-		Rule: f.RuleID(), Check: f.Check.ID, Severity: f.Severity,
+		Rule: f.RuleID(), Check: f.Check.ID, Severity: f.Severity, State: group[0].State,
 		Location: locatePlace(f.Primary, ""),
 	}
 	m := &messenger{result: &r}
@@ -144,9 +153,16 @@ func fix(f *checks.Finding) *Fix {
 	return &Fix{Text: f.Fix.String(), Location: at, Insert: e.Text}
 }
 
+func isNew(d triage.Decision) int {
+	if d.State == triage.New {
+		return 1
+	}
+	return 0
+}
+
 func parties(d triage.Decision) Finding {
 	f := d.Finding
-	p := Finding{Fingerprint: d.Fingerprint, Namespace: f.Namespace, Names: f.Names, Path: way(f), Gives: gives(f)}
+	p := Finding{Fingerprint: d.Fingerprint, State: d.State, Namespace: f.Namespace, Names: f.Names, Path: way(f), Gives: gives(f)}
 	if f.Subject.Kind != "" {
 		p.Subject = f.Subject.Key()
 	}

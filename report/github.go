@@ -3,9 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
-	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/triage"
 )
 
 // maxAnnotations is how many annotations of a level GitHub takes from a step;
@@ -14,17 +15,20 @@ const maxAnnotations = 10
 
 // GitHub writes workflow commands, which GitHub turns into annotations: the
 // worst results of each level, as many as are shown, and how many there are.
+// With a base the new ones come first, and what was there before is a notice.
 func GitHub(w io.Writer, r *Report) error {
 	var b strings.Builder
 	printed := map[string]int{}
 	left := 0
-	for _, res := range r.Results {
-		command := annotationLevel(res.Severity)
+	results := slices.Clone(r.Results)
+	slices.SortStableFunc(results, func(a, b Result) int { return before(a) - before(b) })
+	for _, res := range results {
+		command := annotationLevel(res)
 		if printed[command]++; printed[command] > maxAnnotations {
 			left++
 			continue
 		}
-		r.annotate(&b, command, res.Location, fmt.Sprintf("%s %s", res.Rule, res.Severity), res.Message.String())
+		r.annotate(&b, command, res.Location, annotationTitle(res), res.Message.String())
 	}
 	for _, p := range r.Problems {
 		if !p.Incomplete {
@@ -37,7 +41,11 @@ func GitHub(w io.Writer, r *Report) error {
 		r.annotate(&b, "warning", p.Location, "Not judged", p.Text)
 	}
 	s := r.Summary
-	fmt.Fprintf(&b, "Hotpod: %s, %s at or above %s", count(s.Findings, "finding"), count(s.Failing, "finding"), s.FailOn)
+	fmt.Fprintf(&b, "Hotpod: %s, ", count(s.Findings, "finding"))
+	if r.Base != "" {
+		fmt.Fprintf(&b, "%d of them new since %s, ", s.New, Clean(r.Base))
+	}
+	fmt.Fprintf(&b, "%s at or above %s", count(s.Failing, "finding"), s.FailOn)
 	if left > 0 {
 		fmt.Fprintf(&b, "; %d more results than GitHub shows as annotations, see the SARIF or text output", left)
 	}
@@ -71,8 +79,24 @@ func (r *Report) annotate(b *strings.Builder, command string, l Location, title,
 	fmt.Fprintf(b, "::%s %s::%s\n", command, strings.Join(properties, ","), escapeData(Clean(message)))
 }
 
-func annotationLevel(s checks.Severity) string {
-	if l := level(s); l != "note" {
+func annotationTitle(res Result) string {
+	title := fmt.Sprintf("%s %s", res.Rule, res.Severity)
+	if res.State == triage.Unchanged {
+		title += ", there before"
+	}
+	return title
+}
+
+// before is 1 for what was there before the change.
+func before(res Result) int {
+	if res.State == triage.Unchanged {
+		return 1
+	}
+	return 0
+}
+
+func annotationLevel(res Result) string {
+	if l := level(res.Severity); l != "note" && res.State != triage.Unchanged {
 		return l
 	}
 	return "notice"

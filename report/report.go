@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/triage"
 )
 
 // Report is all that a scan has to say.
@@ -21,6 +22,11 @@ type Report struct {
 	Results  []Result  `json:"results"` // the worst first
 	Ignored  []Result  `json:"ignored"`
 	Problems []Problem `json:"problems"`
+	// Base says what the scan was compared with; "" where with nothing, and
+	// then the rest is empty too.
+	Base   string   `json:"base,omitempty"`
+	Absent []Result `json:"absent,omitempty"` // found in the base, with places there, and gone now
+	Delta  []Change `json:"delta,omitempty"`  // what subjects can do now and could not before, and the other way round
 	// Prefix is the path from the root of the repository to the folder that
 	// paths are relative to; "" where they are the same.
 	Prefix   string `json:"prefix,omitempty"`
@@ -39,7 +45,8 @@ type Tool struct {
 type Summary struct {
 	Findings   int                     `json:"findings"`
 	New        int                     `json:"new"`     // without a base all are new
-	Failing    int                     `json:"failing"` // at or above the threshold
+	Failing    int                     `json:"failing"` // new, and at or above the threshold
+	Absent     int                     `json:"absent"`  // of the base, and gone now
 	Highest    checks.Severity         `json:"highest"`
 	Ignored    int                     `json:"ignored"`
 	Problems   int                     `json:"problems"`
@@ -72,6 +79,7 @@ type Result struct {
 	Rule         string          `json:"rule"`
 	Check        string          `json:"check"`
 	Severity     checks.Severity `json:"severity"`
+	State        triage.State    `json:"state,omitempty"` // new if any of its findings is; none without a base
 	Fails        bool            `json:"fails"`
 	Message      Message         `json:"message"`
 	Location     Location        `json:"location"`
@@ -94,17 +102,38 @@ type Fix struct {
 
 // Finding names the parties of one finding.
 type Finding struct {
-	Fingerprint string   `json:"fingerprint"`
-	Subject     string   `json:"subject,omitempty"`
-	Binding     string   `json:"binding,omitempty"`
-	Role        string   `json:"role,omitempty"`
-	Workload    string   `json:"workload,omitempty"`
-	Namespace   string   `json:"namespace,omitempty"`
-	Names       []string `json:"names,omitempty"`
+	Fingerprint string `json:"fingerprint"`
+	// State is new or unchanged; none without a base.
+	State     triage.State `json:"state,omitempty"`
+	Subject   string       `json:"subject,omitempty"`
+	Binding   string       `json:"binding,omitempty"`
+	Role      string       `json:"role,omitempty"`
+	Workload  string       `json:"workload,omitempty"`
+	Namespace string       `json:"namespace,omitempty"`
+	Names     []string     `json:"names,omitempty"`
 	// Path names the objects that lead to what the finding is about: workload,
 	// subject, binding and role, as far as it has them. Gives is where it leads.
 	Path  []string `json:"path,omitempty"`
 	Gives string   `json:"gives,omitempty"`
+}
+
+// Change is what one subject can do now and could not before, and what it
+// cannot do any more, whether or not a check looks for it.
+type Change struct {
+	Subject string   `json:"subject"`         // Kind:[namespace/]name
+	World   string   `json:"world,omitempty"` // the folder of the cluster, where the input holds several
+	Gains   []Access `json:"gains,omitempty"`
+	Losses  []Access `json:"losses,omitempty"`
+}
+
+// Access is some verbs on one resource, or on one non-resource path.
+type Access struct {
+	Verbs     []string `json:"verbs"`
+	Group     string   `json:"group,omitempty"`
+	Resource  string   `json:"resource,omitempty"` // with the subresource
+	Path      string   `json:"path,omitempty"`
+	Names     []string `json:"names,omitempty"`
+	Namespace string   `json:"namespace,omitempty"` // none is the whole cluster
 }
 
 // Location is a place on one line. Text says what it has to do with the result.

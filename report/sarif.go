@@ -185,6 +185,9 @@ func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	s.CodeFlows = r.codeFlows(res)
 	s.PartialFingerprints = map[string]any{"hotpod/v1": identity(res.Fingerprints)}
 	s.Properties = sarif.Properties{"fingerprints": res.Fingerprints}
+	if res.State != "" {
+		s.BaselineState = ptr(string(res.State))
+	}
 	if res.LineHash != "" {
 		s.PartialFingerprints["primaryLocationLineHash"] = res.LineHash
 	}

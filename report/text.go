@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/triage"
 )
 
 // Text writes the report for a person: grouped by file, each result with the
@@ -60,7 +61,11 @@ func (t *textWriter) line(format string, args ...any) {
 
 func (t *textWriter) result(res *Result) {
 	color := map[checks.Severity]string{checks.Critical: red, checks.High: red, checks.Medium: yellow, checks.Low: cyan}[res.Severity]
-	t.line("  %s %s: %s", t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), Clean(res.Message.String()))
+	mark := ""
+	if res.State == triage.New {
+		mark = t.paint(bold, "new") + " "
+	}
+	t.line("  %s%s %s: %s", mark, t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), Clean(res.Message.String()))
 	t.snippet(res.Location, color)
 	said := map[string]bool{}
 	for _, l := range res.Related {
@@ -117,7 +122,10 @@ func (t *textWriter) problems(r *Report) {
 }
 
 func (t *textWriter) summary(r *Report) {
-	s := r.Summary
+	s, kind := r.Summary, "finding"
+	if r.Base != "" {
+		kind = "new finding"
+	}
 	if s.Findings == 0 {
 		t.line("No findings in %s with %s.", count(s.Files, "file"), count(s.Objects, "object"))
 	} else {
@@ -128,7 +136,13 @@ func (t *textWriter) summary(r *Report) {
 			}
 		}
 		t.line("%s (%s) in %s with %s.", count(s.Findings, "finding"), strings.Join(parts, ", "), count(s.Files, "file"), count(s.Objects, "object"))
-		t.line("%s at or above the threshold (--fail-on %s).", count(s.Failing, "finding"), s.FailOn)
+		if r.Base != "" {
+			t.line("Compared with %s: %s new, %d were there before.", Clean(r.Base), count(s.New, "finding"), s.Findings-s.New)
+		}
+		t.line("%s at or above the threshold (--fail-on %s).", count(s.Failing, kind), s.FailOn)
+	}
+	if s.Absent > 0 {
+		t.line("%s of %s gone.", count(s.Absent, "finding"), Clean(r.Base))
 	}
 	if s.Ignored > 0 {
 		t.line("%s ignored, with a reason.", count(s.Ignored, "finding"))
