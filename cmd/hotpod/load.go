@@ -20,8 +20,14 @@ import (
 	"github.com/hotpod-dev/hotpod/source"
 )
 
+// input is what was read, and from where.
+type input struct {
+	source.Result
+	trees []source.Tree
+}
+
 // load reads the manifests at paths: files, folders, globs, or - for stdin.
-func load(ctx context.Context, paths, exclude []string, s streams) (source.Result, error) {
+func load(ctx context.Context, paths []string, o source.Options, s streams) (input, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
@@ -39,17 +45,18 @@ func load(ctx context.Context, paths, exclude []string, s streams) (source.Resul
 			continue
 		}
 		if err != nil {
-			return source.Result{}, fmt.Errorf("reading manifests: %w", err)
+			return input{}, fmt.Errorf("reading manifests: %w", err)
 		}
 		trees = append(trees, found...)
 	}
-	in, err := source.Load(ctx, trees, source.Options{Skip: skip(exclude), Limits: source.DefaultLimits()})
+	read, err := source.Load(ctx, trees, o)
+	in := input{read, trees}
 	if err != nil {
 		return in, fmt.Errorf("reading manifests: %w", err)
 	}
 	in.Problems = append(in.Problems, closed...)
 	if stdin {
-		err = addStdin(ctx, &in, s.in)
+		err = addStdin(ctx, &in.Result, s.in)
 	}
 	return in, err
 }

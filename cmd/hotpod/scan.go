@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hotpod-dev/hotpod/checks"
-	"github.com/hotpod-dev/hotpod/rbac"
 	"github.com/hotpod-dev/hotpod/report"
 	"github.com/hotpod-dev/hotpod/source"
 	"github.com/hotpod-dev/hotpod/triage"
@@ -28,6 +27,7 @@ type scanOptions struct {
 	category        string
 	sarifSuppressed bool
 	fix, dryRun     bool
+	base            string
 }
 
 func newScan(s streams) *cobra.Command {
@@ -41,9 +41,17 @@ or .json and skips .git, vendor, node_modules and what the configuration
 excludes.
 
 What cannot be read is reported and does not stop the rest; if nothing fails
-the scan, it then ends with exit code 3.`,
+the scan, it then ends with exit code 3.
+
+With --base each finding is new or was there before, and only new ones fail the
+scan. New is what lets somebody do something that nobody of that identity could
+do: to rename, move or rewrite a manifest adds nothing. The base is a revision
+of the git repository, whose tree is read without a checkout; another folder; or
+the SARIF file of an earlier scan. In GitHub Actions --base auto takes the
+target of a pull request, or the branch before a push.`,
 		Example: `  hotpod scan deploy/
   hotpod scan --fail-on critical -o text -o sarif=hotpod.sarif .
+  hotpod scan --base origin/main deploy/
   helm template . | hotpod scan -
   hotpod scan --fix --dry-run deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,6 +62,7 @@ the scan, it then ends with exit code 3.`,
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif or github; repeatable (default text)")
 	f.StringSliceVar(&o.checks, "check", nil, "run only these checks: `HP1*,-HP102`")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 from this `severity` on: critical, high, medium, low or never (default high)")
+	f.StringVar(&o.base, "base", "", "compare with `REV|DIR|FILE.sarif`, or auto in GitHub Actions: only new findings fail the scan")
 	f.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of objects that name none (default \"default\")")
 	f.StringVar(&o.kubernetes, "kubernetes-version", "", "`version` of the cluster, where it matters (default 1.37)")
 	f.StringVar(&o.config, "config", ".hotpod.yaml", "configuration `file`; the default need not be there")
@@ -150,22 +159,30 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 	if err != nil {
 		return err
 	}
-	in, err := load(ctx, args, st.config.Exclude, s)
+	b, err := openBase(ctx, o.base, args, s)
 	if err != nil {
 		return err
 	}
+	reading := source.Options{Skip: skip(st.config.Exclude), Limits: source.DefaultLimits(), Memory: b.memory()}
+	in, err := load(ctx, args, reading, s)
+	if err != nil {
+		return err
+	}
+	if err := b.load(ctx, in, reading); err != nil {
+		return err
+	}
 	namespace := first(o.namespace, st.config.Namespace)
-	r, shown := judge(in, st, namespace, s)
+	r, shown := judge(in.Result, b, st, namespace, s)
 	if o.fix {
 		fixed, err := fix(shown, o.dryRun, s)
 		if err != nil {
 			return &exitError{exitIncomplete, err}
 		}
 		if fixed > 0 && !o.dryRun {
-			if in, err = load(ctx, args, st.config.Exclude, s); err != nil {
+			if in, err = load(ctx, args, reading, s); err != nil {
 				return err
 			}
-			r, _ = judge(in, st, namespace, s)
+			r, _ = judge(in.Result, b, st, namespace, s)
 		}
 	}
 	r.Prefix, r.Category, r.ShowIgnored = prefix(), o.category, o.sarifSuppressed
@@ -177,29 +194,26 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 }
 
 // judge makes the report of what was read, and gives the findings that it shows.
-func judge(in source.Result, st settings, namespace string, s streams) (*report.Report, []triage.Decision) {
-	problems := in.Problems
-	var findings []*checks.Finding
-	var failures []checks.Failure
-	all := worlds(in.Objects, st.config.Worlds)
-	for _, w := range all {
-		model, wrong := rbac.Build(w.objects, rbac.Options{Namespace: namespace})
-		found, failed := checks.Run(model, checks.All(), checks.Options{Minor: st.minor})
-		w.mark(found)
-		problems, findings, failures = append(problems, wrong...), append(findings, found...), append(failures, failed...)
-	}
-	findings = agreed(findings, len(all))
-	keepSharedFixes(findings, all)
-	slices.SortFunc(findings, checks.Compare)
+func judge(in source.Result, b *base, st settings, namespace string, s streams) (*report.Report, []triage.Decision) {
+	var wait sync.WaitGroup
+	wait.Go(func() { b.judge(st, namespace) })
+	now := st.judgeAll(in.Objects, namespace)
+	wait.Wait()
 	inline, wrong := triage.Comments(in.Objects)
-	problems = append(problems, wrong...)
-	outcome := triage.Apply(findings, triage.Options{
+	scan := report.Scan{
+		Version: version, Checks: st.checks, Problems: append(in.Problems, wrong...),
+		FailOn: st.failOn, Files: in.Files, Objects: len(in.Objects),
+	}
+	for _, j := range now {
+		scan.Problems, scan.Failures = append(scan.Problems, j.problems...), append(scan.Failures, j.failures...)
+	}
+	findings := findingsOf(now)
+	scan.Outcome = triage.Apply(findings, triage.Options{
 		Checks: st.checks, FailOn: st.failOn, Ignores: append(inline, st.ignores...), Today: s.now(),
+		Base: b.compare(&scan, findings, now, in),
 	})
-	return report.New(report.Scan{
-		Version: version, Checks: st.checks, Outcome: outcome, Failures: failures,
-		Problems: append(problems, outcome.Notices...), FailOn: st.failOn, Files: in.Files, Objects: len(in.Objects),
-	}), outcome.Shown
+	scan.Problems = append(scan.Problems, scan.Outcome.Notices...)
+	return report.New(scan), scan.Outcome.Shown
 }
 
 // verdict turns the report into the exit code.

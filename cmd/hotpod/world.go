@@ -72,7 +72,7 @@ func agreed(findings []*checks.Finding, worlds int) []*checks.Finding {
 
 // keepSharedFixes keeps the fix of an object that several worlds share only
 // where each of them asks for it: what one can do without another may need.
-func keepSharedFixes(findings []*checks.Finding, worlds []world) {
+func keepSharedFixes(findings []*checks.Finding, worlds []judged) {
 	type place struct {
 		object *source.Object
 		path   string
