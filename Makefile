@@ -4,6 +4,7 @@
 TOOLS     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hotpod/tools
 FUZZTIME  ?= 30s
 TESTFLAGS ?=
+TREE      ?= fixtures
 
 golangci-lint := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
 actionlint    := $(TOOLS)/actionlint@v1.7.12/actionlint
@@ -48,13 +49,12 @@ fuzz: ## run each fuzz test for FUZZTIME
 	@set -e; for package in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
 	    echo "$$package $$target"; \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package"; \
 	  done; \
 	done
 
-bench: ## measure the functions, then whole scans
-	go test -run '^$$' -bench . -benchmem ./...
-	bench/run.sh
+bench: ## time whole scans of TREE next to plain reading and other scanners
+	go run ./bench $(TREE)
 
 e2e: $(act) ## run the GitHub Action itself, in act
 	PATH="$(dir $(act)):$$PATH" go test -count=1 ./e2e/action
