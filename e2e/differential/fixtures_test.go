@@ -2,11 +2,13 @@ package differential
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/hotpod-dev/hotpod/e2e/live"
+	"github.com/hotpod-dev/hotpod/rbac"
 	"github.com/hotpod-dev/hotpod/source"
 )
 
@@ -19,8 +21,10 @@ func TestFixtures(t *testing.T) {
 	for i, objects := range worlds {
 		t.Run(fmt.Sprint("world ", i), func(t *testing.T) {
 			w := hold(t, c, objects)
-			if refused := len(objects) - len(w.objects); refused > 0 {
-				t.Logf("%d objects were refused", refused)
+			for _, o := range objects {
+				if !slices.Contains(w.objects, o) {
+					t.Logf("%s: %s was refused", o.At(), o)
+				}
 			}
 			w.compare(t, c, newAsker(r, w).questions(n/len(worlds)))
 		})
@@ -28,40 +32,56 @@ func TestFixtures(t *testing.T) {
 }
 
 // pack puts the RBAC objects of each file into the first world that has none
-// of them. What a file itself defines twice is refused later.
-func pack(objects []*source.Object) [][]*source.Object {
-	var files [][]*source.Object
-	for i, o := range objects {
-		if i == 0 || o.Origin.Path != objects[i-1].Origin.Path {
-			files = append(files, nil)
-		}
-		if o.Group() == rbacv1.GroupName {
-			files[len(files)-1] = append(files[len(files)-1], o)
-		}
-	}
-	var worlds [][]*source.Object
-	var taken []map[string]bool
-	for _, file := range files {
+// of them. A file that gives something to all has a world of its own, in which
+// one can tell what others have. What a file itself defines twice is refused
+// later.
+func pack(objects []*source.Object) (worlds [][]*source.Object) {
+	var taken []map[string]bool // by world; nil where nothing may be added
+	for _, file := range byFile(objects) {
 		i := 0
-		for i < len(worlds) && anyOf(file, taken[i]) {
+		for i < len(worlds) && (toAll(file) || taken[i] == nil || hasOneOf(file, taken[i])) {
 			i++
 		}
 		if i == len(worlds) {
-			worlds, taken = append(worlds, nil), append(taken, map[string]bool{})
+			worlds, taken = append(worlds, nil), append(taken, nil)
+			if !toAll(file) {
+				taken[i] = map[string]bool{}
+			}
 		}
 		worlds[i] = append(worlds[i], file...)
 		for _, o := range file {
-			taken[i][o.String()] = true
+			if taken[i] != nil {
+				taken[i][o.String()] = true
+			}
 		}
 	}
 	return worlds
 }
 
-func anyOf(file []*source.Object, taken map[string]bool) bool {
-	for _, o := range file {
-		if taken[o.String()] {
+func byFile(objects []*source.Object) (files [][]*source.Object) {
+	at := ""
+	for _, o := range objects {
+		if o.Group() != rbacv1.GroupName {
+			continue
+		}
+		if o.Origin.Path != at {
+			at, files = o.Origin.Path, append(files, nil)
+		}
+		files[len(files)-1] = append(files[len(files)-1], o)
+	}
+	return files
+}
+
+func toAll(file []*source.Object) bool {
+	m, _ := rbac.Build(file, rbac.Options{})
+	for _, name := range []string{rbac.Authenticated, rbac.Unauthenticated, rbac.AllAccounts} {
+		if slices.ContainsFunc(m.Grants(group(name)), func(g rbac.Grant) bool { return !g.Binding.Assumed || g.Role != nil && !g.Role.Assumed }) {
 			return true
 		}
 	}
 	return false
+}
+
+func hasOneOf(file []*source.Object, taken map[string]bool) bool {
+	return slices.ContainsFunc(file, func(o *source.Object) bool { return taken[o.String()] })
 }

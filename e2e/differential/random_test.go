@@ -194,6 +194,11 @@ func (m *maker) binding(name string) {
 		return
 	}
 	meta.Namespace = pick(m.Rand, namespaces)
+	for i := range subjects {
+		if m.IntN(8) == 0 {
+			subjects[i].Namespace = "" // which is then the binding's
+		}
+	}
 	if m.IntN(2) == 0 {
 		ref.Kind, ref.Name = "Role", pick(m.Rand, m.roles[meta.Namespace])
 	}

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -35,13 +34,25 @@ func Load(t testing.TB, names ...string) []*source.Object {
 		trees = append(trees, source.Tree{FS: os.DirFS(fixtures), Name: name})
 	}
 	read, err := source.Load(t.Context(), trees, source.Options{Limits: source.DefaultLimits()})
-	for _, p := range read.Problems {
-		err = errors.Join(err, fmt.Errorf("%s: %w", p.Position, p.Err))
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return read.Objects
+	return sound(t, read.Objects, read.Problems)
+}
+
+// Parse reads manifests.
+func Parse(t testing.TB, text string) []*source.Object {
+	t.Helper()
+	objects, problems := source.Parse("test.yaml", []byte(text), source.DefaultLimits())
+	return sound(t, objects, problems)
+}
+
+func sound(t testing.TB, objects []*source.Object, problems []source.Problem) []*source.Object {
+	t.Helper()
+	for _, p := range problems {
+		t.Fatalf("%s: %v", p.Position, p.Err)
+	}
+	return objects
 }
 
 // Hold makes the objects, and what Kubernetes ships, all RBAC that the cluster
