@@ -128,16 +128,16 @@ func (t *Tree) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	if n.mode.IsDir() {
-		return &openDir{info: info{node: n}, left: n.entries()}, nil
+		return &openDir{info: t.info(n), left: t.entries(n)}, nil
 	}
 	b, err := t.blobs.read(n.id, t.limit+1)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &openFile{info: info{n, b.size}, rest: b.data}, nil
+	return &openFile{info: t.info(n), rest: b.data}, nil
 }
 
-// Stat is that of fs.StatFS. It does not know the size of a file.
+// Stat is that of fs.StatFS.
 func (t *Tree) Stat(name string) (fs.FileInfo, error) { return t.stat("stat", name, true) }
 
 // Lstat is that of fs.ReadLinkFS.
@@ -148,7 +148,7 @@ func (t *Tree) stat(op, name string, follow bool) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return info{node: n}, nil
+	return t.info(n), nil
 }
 
 // ReadLink is that of fs.ReadLinkFS.
@@ -173,7 +173,7 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !n.mode.IsDir() {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a folder")}
 	}
-	return n.entries(), nil
+	return t.entries(n), nil
 }
 
 // Sub gives a folder as a tree of its own, which links do not lead out of.
@@ -197,22 +197,35 @@ func (t *Tree) Sum(name string) string {
 	return n.id
 }
 
-func (n *node) entries() []fs.DirEntry {
+func (t *Tree) entries(n *node) []fs.DirEntry {
 	var all []fs.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(n.below)) {
-		all = append(all, fs.FileInfoToDirEntry(info{node: n.below[name]}))
+		all = append(all, fs.FileInfoToDirEntry(t.info(n.below[name])))
 	}
 	return all
 }
 
-// info is what is known of a node.
+func (t *Tree) info(n *node) info { return info{n, t.blobs} }
+
+// info is what is known of a node. Its size is asked for only when needed: the
+// list of a tree does not hold it.
 type info struct {
 	*node
-	size int64
+	blobs *blobs
+}
+
+func (i info) Size() int64 {
+	if i.mode.IsDir() {
+		return 0
+	}
+	b, err := i.blobs.read(i.id, 0)
+	if err != nil {
+		return 0
+	}
+	return b.size
 }
 
 func (i info) Name() string       { return i.name }
-func (i info) Size() int64        { return i.size }
 func (i info) Mode() fs.FileMode  { return i.mode }
 func (i info) ModTime() time.Time { return time.Time{} }
 func (i info) IsDir() bool        { return i.mode.IsDir() }
