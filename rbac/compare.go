@@ -193,11 +193,12 @@ func (c *Comparison) counts(b *Binding, file string) bool {
 	return true
 }
 
-// Bound tells whether a subject was bound to the role that a binding refers
-// to, whatever that role may be, at least as widely.
+// Bound tells whether the base, beside what Kubernetes ships, bound a subject
+// to the role that a binding refers to, whatever that role may be, at least as
+// widely.
 func (c *Comparison) Bound(s Subject, to *Binding) bool {
 	return slices.ContainsFunc(c.before(s), func(b Subject) bool {
-		return slices.ContainsFunc(c.base.grants[b], func(g Grant) bool { return refersAsWidely(g.Binding, to) })
+		return slices.ContainsFunc(c.base.grants[b], func(g Grant) bool { return !g.Binding.Assumed && refersAsWidely(g.Binding, to) })
 	})
 }
 
