@@ -69,9 +69,13 @@ func (c *Client) Impersonating(user string, groups ...string) *Client {
 }
 
 // MetadataOnly gives a client to whom the API server sends no data of objects.
-func (c *Client) MetadataOnly() *Client {
-	const as = ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-	return c.with(c.Name, "Accept", "application/json"+as+"List"+",application/json"+as)
+func (c *Client) MetadataOnly() *Client { return c.accepting("PartialObjectMetadata") }
+
+// MetadataOfLists is MetadataOnly for lists, which it asks for by another name.
+func (c *Client) MetadataOfLists() *Client { return c.accepting("PartialObjectMetadataList") }
+
+func (c *Client) accepting(kind string) *Client {
+	return c.with(c.Name, "Accept", "application/json;as="+kind+";g=meta.k8s.io;v=v1")
 }
 
 func (c *Client) with(name, header, value string) *Client {

@@ -79,9 +79,7 @@ func (c *Cluster) Hold(t testing.TB, objects []*source.Object) (accepted []*sour
 			accepted = append(accepted, objects[i])
 		}
 	}
-	if err := c.fence(ctx); err != nil {
-		t.Fatalf("waiting for the authorizer: %v", err)
-	}
+	c.Settle(t)
 	return accepted
 }
 
@@ -143,6 +141,16 @@ func (c *Cluster) reset(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Settle returns when the authorizer knows all that was written before.
+func (c *Cluster) Settle(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), heldWithin, fmt.Errorf("not done after %s", heldWithin))
+	defer cancel()
+	if err := c.fence(ctx); err != nil {
+		t.Fatalf("waiting for the authorizer: %v", err)
+	}
 }
 
 // fence makes sure that the authorizer has seen all that was written before.
