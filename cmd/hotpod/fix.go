@@ -20,6 +20,8 @@ func (o scanOptions) fixing(paths []string) error {
 		return errors.New("--dry-run belongs to --fix")
 	case o.fix && slices.Contains(paths, "-"):
 		return errors.New("--fix edits files, and standard input is none")
+	case o.fix && o.target.cluster != noCluster:
+		return errors.New("--fix edits files: scan them without --cluster")
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -28,6 +30,7 @@ type scanOptions struct {
 	sarifSuppressed bool
 	fix, dryRun     bool
 	base            string
+	target          target
 }
 
 func newScan(s streams) *cobra.Command {
@@ -48,12 +51,21 @@ scan. New is what lets somebody do something that nobody of that identity could
 do: to rename, move or rewrite a manifest adds nothing. The base is a revision
 of the git repository, whose tree is read without a checkout; another folder; or
 the SARIF file of an earlier scan. In GitHub Actions --base auto takes the
-target of a pull request, or the branch before a push.`,
+target of a pull request, or the branch before a push.
+
+With --cluster context the cluster of a kubeconfig is scanned; PATHs, if any are
+given, say which manifests its objects come from. With --cluster envtest or kind
+the manifests are applied to a cluster of their own, read back as that defaults
+and admits them, and the cluster is deleted: envtest is a control plane without
+nodes, kind a node in a container. If a cluster does not answer in full, the
+scan says which checks that leaves in doubt.`,
 		Example: `  hotpod scan deploy/
   hotpod scan --fail-on critical -o text -o sarif=hotpod.sarif .
   hotpod scan --base origin/main deploy/
   helm template . | hotpod scan -
-  hotpod scan --fix --dry-run deploy/`,
+  hotpod scan --fix --dry-run deploy/
+  hotpod scan --cluster context --context staging deploy/
+  hotpod scan --cluster envtest --assets ./bin deploy/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return scan(cmd.Context(), args, o, cmd.Flags().Changed("config"), s)
 		},
@@ -69,6 +81,9 @@ target of a pull request, or the branch before a push.`,
 	f.StringVar(&o.category, "category", "", "`category` of the SARIF run, if several scans are uploaded")
 	f.BoolVar(&o.fix, "fix", false, "edit the files where a finding's repair takes no thought, then scan them again")
 	f.BoolVar(&o.dryRun, "dry-run", false, "with --fix: edit nothing, print a unified diff")
+	f.StringVar(&o.target.cluster, "cluster", noCluster, "scan a cluster: none, `context`, envtest or kind")
+	o.target.contextFlags(f)
+	o.target.ephemeralFlags(f)
 	f.BoolVar(&o.sarifSuppressed, "sarif-suppressed", false, "write ignored findings into SARIF too, as suppressed")
 	return cmd
 }
@@ -151,10 +166,13 @@ func parseMinor(v string) (int, error) {
 	return 0, fmt.Errorf("%q is not a version such as 1.37", v)
 }
 
-func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s streams) error {
+func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s streams) (err error) {
 	st, err := o.settings(configGiven)
 	if err == nil {
 		err = o.fixing(args)
+	}
+	if err == nil {
+		err = o.target.check(noCluster, contextCluster, envtestCluster, kindCluster)
 	}
 	if err != nil {
 		return err
@@ -164,7 +182,10 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 		return err
 	}
 	reading := source.Options{Skip: skip(st.config.Exclude), Limits: source.DefaultLimits(), Memory: b.memory()}
-	in, err := load(ctx, args, reading, s)
+	if b != nil && b.tree != nil && o.target.cluster == contextCluster {
+		return errors.New("--base: a cluster is no change to a tree; compare it with the SARIF file of an earlier scan")
+	}
+	in, err := o.target.load(ctx, args, reading, s)
 	if err != nil {
 		return err
 	}
@@ -172,6 +193,15 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 		return err
 	}
 	namespace := first(o.namespace, st.config.Namespace)
+	at, err := o.target.consult(ctx, &in, namespace, s)
+	defer func() { err = cmp.Or(err, at.close()) }()
+	if err != nil {
+		return err
+	}
+	if minor, wrong := parseMinor(at.version); wrong == nil && first(o.kubernetes, st.config.KubernetesVersion) == "" {
+		st.minor = minor
+	}
+	in.Problems = append(in.Problems, unjudged(st.checks, at.gaps)...)
 	r, shown := judge(in.Result, b, st, namespace, s)
 	if o.fix {
 		fixed, err := fix(shown, o.dryRun, s)
