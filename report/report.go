@@ -31,6 +31,9 @@ type Report struct {
 	// paths are relative to; "" where they are the same.
 	Prefix   string `json:"prefix,omitempty"`
 	Category string `json:"category,omitempty"`
+	// Blob is the address below which a browser shows the files of the
+	// repository as they were scanned, if there is one.
+	Blob string `json:"blob,omitempty"`
 	// ShowIgnored writes ignored findings into SARIF, as suppressed.
 	ShowIgnored bool `json:"showIgnored,omitempty"`
 }
@@ -198,10 +201,11 @@ type Format func(io.Writer, *Report) error
 // Formats are the formats that a report can be written in by name.
 func Formats() map[string]Format {
 	return map[string]Format{
-		"text":   func(w io.Writer, r *Report) error { return Text(w, r, false) },
-		"json":   JSON,
-		"sarif":  SARIF,
-		"github": GitHub,
+		"text":     func(w io.Writer, r *Report) error { return Text(w, r, false) },
+		"json":     JSON,
+		"sarif":    SARIF,
+		"github":   GitHub,
+		"markdown": Markdown,
 	}
 }
 

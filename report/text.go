@@ -129,13 +129,7 @@ func (t *textWriter) summary(r *Report) {
 	if s.Findings == 0 {
 		t.line("No findings in %s with %s.", count(s.Files, "file"), count(s.Objects, "object"))
 	} else {
-		var parts []string
-		for _, sev := range []checks.Severity{checks.Critical, checks.High, checks.Medium, checks.Low} {
-			if n := s.BySeverity[sev]; n > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", n, sev))
-			}
-		}
-		t.line("%s (%s) in %s with %s.", count(s.Findings, "finding"), strings.Join(parts, ", "), count(s.Files, "file"), count(s.Objects, "object"))
+		t.line("%s%s in %s with %s.", count(s.Findings, "finding"), bySeverity(s), count(s.Files, "file"), count(s.Objects, "object"))
 		if r.Base != "" {
 			t.line("Compared with %s: %s new, %d were there before.", Clean(r.Base), count(s.New, "finding"), s.Findings-s.New)
 		}

@@ -74,6 +74,16 @@ func write(r *report.Report, outputs []output, s streams) error {
 	return nil
 }
 
+// blob is the address of the files of the commit in a job of GitHub Actions, ""
+// elsewhere.
+func blob(env func(string) string) string {
+	server, repository, commit := env("GITHUB_SERVER_URL"), env("GITHUB_REPOSITORY"), env("GITHUB_SHA")
+	if server == "" || repository == "" || commit == "" {
+		return ""
+	}
+	return server + "/" + repository + "/blob/" + commit
+}
+
 // tell says on stderr what a reader of the data could miss.
 func tell(r *report.Report, s streams) {
 	for _, p := range r.Problems {
@@ -107,6 +117,7 @@ It ends with the exit code that the scan had.`,
 			if err != nil {
 				return err
 			}
+			r.Blob = first(blob(s.env), r.Blob)
 			if err := write(r, to, s); err != nil {
 				return &exitError{exitIncomplete, err}
 			}

@@ -215,7 +215,7 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 			r, _ = judge(in.Result, b, st, namespace, s)
 		}
 	}
-	r.Prefix, r.Category, r.ShowIgnored = prefix(), o.category, o.sarifSuppressed
+	r.Prefix, r.Category, r.ShowIgnored, r.Blob = prefix(), o.category, o.sarifSuppressed, blob(s.env)
 	addLineHashes(r)
 	if err := write(r, st.outputs, s); err != nil {
 		return &exitError{exitIncomplete, err}
