@@ -10,9 +10,10 @@ golangci-lint := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
 actionlint    := $(TOOLS)/actionlint@v1.7.12/actionlint
 act           := $(TOOLS)/act@v0.2.89/act
 npm           := e2e/sarif/node_modules/.package-lock.json
+mermaid       := e2e/mermaid/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint generate verify golden fuzz bench e2e sarif controlplane builtin ci clean
+.PHONY: help demo build test lint generate verify golden fuzz bench e2e sarif summary controlplane builtin ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +63,9 @@ e2e: $(act) ## run the GitHub Action itself, in act
 sarif: build $(npm) ## check the SARIF of the fixtures by GitHub's rules
 	e2e/sarif/fixtures.sh bin/hotpod
 
+summary: build $(mermaid) ## check the job summaries of the fixtures with the parsers of Markdown and Mermaid
+	e2e/mermaid/fixtures.sh bin/hotpod
+
 controlplane: ## build a Kubernetes API server to compare with
 	e2e/controlplane/build.sh
 
@@ -70,10 +74,10 @@ builtin: controlplane ## read the built-in roles off that API server anew
 
 ci: lint verify ## all that a change has to pass
 	$(MAKE) test TESTFLAGS=-race
-	$(MAKE) e2e sarif
+	$(MAKE) e2e sarif summary
 
 clean: ## remove what was built
-	rm -rf bin hotpod.sarif e2e/sarif/node_modules
+	rm -rf bin hotpod.sarif e2e/sarif/node_modules e2e/mermaid/node_modules
 
 $(golangci-lint): module := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(actionlint): module := github.com/rhysd/actionlint/cmd/actionlint
@@ -81,6 +85,6 @@ $(act): module := github.com/nektos/act
 $(golangci-lint) $(actionlint) $(act):
 	GOBIN=$(@D) GOFLAGS= go install $(module)@$(lastword $(subst @, ,$(@D)))
 
-$(npm): e2e/sarif/package-lock.json
-	npm ci --prefix e2e/sarif
+$(npm) $(mermaid): %/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $*
 	@touch $@
