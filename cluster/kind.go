@@ -27,7 +27,7 @@ type KindOptions struct {
 
 const (
 	kindReady   = 5 * time.Minute
-	kindGivesUp = 20 * time.Second // after its nodes were taken away
+	kindGivesUp = 20 * time.Second // when its nodes are taken away
 )
 
 // StartKind starts a cluster in containers, with a node that runs pods. Its
@@ -114,9 +114,9 @@ func (k *kindCluster) start(ctx context.Context, o KindOptions) (*Ephemeral, err
 }
 
 // create starts the nodes. Kind's Create takes no context: when ctx ends, its
-// nodes are taken away from under it, whereupon it fails at its next step and
-// removes what is left. Should it be busy with an image for longer than we
-// wait, nothing of the cluster exists yet, and what it makes then goes too.
+// nodes are taken away from under it as they appear, whereupon it fails at its
+// next step. Should it be busy with an image for longer than we wait, nothing
+// of the cluster exists yet, and what it makes later goes too.
 func (k *kindCluster) create(ctx context.Context, o KindOptions) error {
 	options := []cluster.CreateOption{
 		cluster.CreateWithNodeImage(o.Image),
@@ -142,12 +142,16 @@ func (k *kindCluster) create(ctx context.Context, o KindOptions) error {
 		return created
 	case <-ctx.Done():
 	}
-	_ = k.delete() // remove does it again and tells
-	select {
-	case <-done:
-	case <-time.After(kindGivesUp):
+	for end := time.After(kindGivesUp); ; {
+		_ = k.delete() // remove does it again and tells
+		select {
+		case <-done:
+			return context.Cause(ctx)
+		case <-end:
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
 	}
-	return context.Cause(ctx)
 }
 
 func (k *kindCluster) delete() error {

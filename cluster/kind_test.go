@@ -67,9 +67,9 @@ func kindImage(t *testing.T) string {
 
 func TestKindAnswers(t *testing.T) {
 	image := kindImage(t)
-	t.Setenv("TMPDIR", shortTempDir(t))
 	home := t.TempDir()
 	t.Setenv("HOME", home)
+	t.Setenv("TMPDIR", shortTempDir(t))
 	t.Setenv("KUBECONFIG", "")
 	start := time.Now()
 	e, err := StartKind(t.Context(), KindOptions{Image: image, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
