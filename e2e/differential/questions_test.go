@@ -170,7 +170,7 @@ func (a *asker) within(rule *rbac.Rule) rbac.Action {
 	if len(rule.NonResourceURLs) > 0 {
 		action.Path = word(rule.NonResourceURLs, "/"+other.Resource)
 		if a.IntN(2) == 0 {
-			action.Path = strings.TrimRight(action.Path, "*") + pick(a.Rand, []string{"", "/", "a", "a/b"})
+			action.Path = strings.TrimRight(action.Path, "*") + pick(a.Rand, []string{"", "/", "a", "/a/b"})
 		}
 		return action
 	}

@@ -122,7 +122,7 @@ func (m *maker) rules(paths bool) []rbacv1.PolicyRule {
 
 func (m *maker) rule(withPaths bool) rbacv1.PolicyRule {
 	r := rbacv1.PolicyRule{Verbs: m.some(verbs, 3)}
-	if withPaths && m.IntN(6) == 0 {
+	if withPaths && m.IntN(4) == 0 {
 		r.NonResourceURLs = m.some(paths, 2)
 		return r
 	}
