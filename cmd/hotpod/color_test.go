@@ -50,7 +50,7 @@ func TestColorful(t *testing.T) {
 func TestColors(t *testing.T) {
 	scan := func(color bool, format string) string {
 		var stdout, stderr bytes.Buffer
-		s := streams{out: &stdout, err: &stderr, color: color, now: time.Now}
+		s := streams{out: &stdout, err: &stderr, color: color, now: time.Now, env: noEnv}
 		if code := run(context.Background(), []string{"scan", "-o", format, "../../fixtures/HP101"}, s); code != exitFindings {
 			t.Fatalf("exit code %d: %s", code, stderr.String())
 		}

@@ -60,7 +60,7 @@ func scanAll(t *testing.T, files []string) map[string][]byte {
 		args = append(args, "-o", f+"="+filepath.Join(dir, f))
 	}
 	var stderr bytes.Buffer
-	s := streams{out: &bytes.Buffer{}, err: &stderr, now: func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }}
+	s := streams{out: &bytes.Buffer{}, err: &stderr, now: func() time.Time { return time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC) }, env: noEnv}
 	if code := run(context.Background(), append(args, files...), s); code != exitFindings {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}

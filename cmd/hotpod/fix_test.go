@@ -22,10 +22,13 @@ func hotpod(t *testing.T, args ...string) (code int, out, errs string) {
 	code = run(context.Background(), args, streams{
 		in: strings.NewReader(""), out: &stdout, err: &stderr,
 		now: func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) },
-		env: func(string) string { return "" },
+		env: noEnv,
 	})
 	return code, stdout.String(), stderr.String()
 }
+
+// noEnv is an environment without variables.
+func noEnv(string) string { return "" }
 
 // inCopyOf copies folders of fixtures to a new working directory.
 func inCopyOf(t *testing.T, folders ...string) {

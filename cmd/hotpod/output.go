@@ -124,6 +124,6 @@ It ends with the exit code that the scan had.`,
 			return verdict(r)
 		},
 	}
-	cmd.Flags().StringArrayVarP(&outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif, github or markdown; repeatable (default text)")
+	cmd.Flags().StringArrayVarP(&outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif, github, markdown or html; repeatable (default text)")
 	return cmd
 }

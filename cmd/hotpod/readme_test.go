@@ -22,7 +22,7 @@ func TestReadmeShowsRealOutput(t *testing.T) {
 		t.Fatal("README.md shows no output of hotpod scan fixtures/demo")
 	}
 	var out, errs bytes.Buffer
-	code := run(context.Background(), []string{"scan", "fixtures/demo"}, streams{out: &out, err: &errs, now: time.Now})
+	code := run(context.Background(), []string{"scan", "fixtures/demo"}, streams{out: &out, err: &errs, now: time.Now, env: noEnv})
 	if code != exitFindings {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}

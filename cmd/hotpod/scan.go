@@ -71,7 +71,7 @@ scan says which checks that leaves in doubt.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif, github or markdown; repeatable (default text)")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "write `FORMAT[=FILE]`: text, json, sarif, github, markdown or html; repeatable (default text)")
 	f.StringSliceVar(&o.checks, "check", nil, "run only these checks: `HP1*,-HP102`")
 	f.StringVar(&o.failOn, "fail-on", "", "exit with 1 from this `severity` on: critical, high, medium, low or never (default high)")
 	f.StringVar(&o.base, "base", "", "compare with `REV|DIR|FILE.sarif`, or auto in GitHub Actions: only new findings fail the scan")
