@@ -107,11 +107,11 @@ func (s *summary) verdict() {
 		s.add(", %d more ignored", sum.Ignored)
 	}
 	if r := s.report; r.Base != "" {
-		s.add(". Compared with %s, %d of them are new and %d are gone", escapeMarkdown(r.Base), sum.New, sum.Absent)
+		s.add(". Compared with %s: %d new, %d gone", escapeMarkdown(r.Base), sum.New, sum.Absent)
 	}
 	s.add(".\n")
 	if sum.Incomplete {
-		s.add("**Incomplete:** some of the input was not judged, see the end of this page.\n")
+		s.add("\n**Incomplete:** some of the input was not judged, see the end of this page.\n")
 	}
 }
 

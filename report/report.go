@@ -206,6 +206,7 @@ func Formats() map[string]Format {
 		"sarif":    SARIF,
 		"github":   GitHub,
 		"markdown": Markdown,
+		"html":     HTML,
 	}
 }
 
