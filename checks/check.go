@@ -216,6 +216,12 @@ type Finding struct {
 
 	Fix *Fix // nil where the repair needs thought
 
+	// Worst is the finding that says most about what the pods of a workload can
+	// do; nil where the finding is about something else.
+	Worst *Finding
+	// Proof is what a cluster answered to the attack; nil where none was asked.
+	Proof *Proof
+
 	at source.Position // of Primary
 }
 

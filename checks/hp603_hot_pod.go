@@ -40,7 +40,7 @@ var hp603 = Check{
 func hotPod(w *rbac.Workload, t rbac.Token, risks []*Finding) *Finding {
 	worst := risks[0]
 	f := ofWorkload(w, t, "")
-	f.Severity = worst.Severity
+	f.Severity, f.Worst = worst.Severity, worst
 	f.Can = strings.TrimSpace(fmt.Sprintf("carries the token of %s, which %s %s", t.Subject, worst.Can, worst.Where))
 	f.Chain = append(f.Chain, worst.Chain...)
 	if worst.Subject != t.Subject {
