@@ -142,6 +142,36 @@ wants_upload() { # EXIT-CODE FINDINGS
   return 1
 }
 
+# fetch_base gets the commit to compare with where the clone lacks it, as it does by default: actions/checkout fetches a
+# single commit. That names its parents, though, and the event names the rest; hotpod knows which it is to be. A fetch by
+# name alone leaves the branches of the clone as they are.
+fetch_base() { # DIR
+  local commit
+  case $INPUT_BASE in
+    auto)
+      commit=$("$HOTPOD" base 2>"$1/base") ||
+        die "found no commit to compare with: $(cat "$1/base"). With base set to none, every finding counts"
+      ;;
+    *) commit=$INPUT_BASE ;;
+  esac
+  [[ $commit =~ ^([0-9a-f]{40}|[0-9a-f]{64})$ ]] || return 0
+  ! git cat-file -e "$commit^{commit}" 2>/dev/null || return 0
+  echo "The clone lacks commit $commit, which the scan is compared with: fetching it."
+  GIT_TERMINAL_PROMPT=0 git -c core.hooksPath=/dev/null fetch --quiet --no-tags --no-recurse-submodules --depth=1 \
+    origin "$commit" </dev/null 2>"$1/fetch" ||
+    die "could not fetch commit $commit to compare with. Give actions/checkout fetch-depth: 2 for pull requests, 0 for pushes of several commits; or set base to none. $(cat "$1/fetch")"
+}
+
+# summarize adds to the page of the run, which takes 1 MiB of a step and nothing at all of one that has more.
+summarize() { # FILE
+  [ -n "${GITHUB_STEP_SUMMARY:-}" ] || return 0
+  if [ "$(wc -c <"$1")" -lt 1048576 ]; then
+    cat "$1" >>"$GITHUB_STEP_SUMMARY"
+  else
+    echo "The summary is too long to be shown here: see the log." >>"$GITHUB_STEP_SUMMARY"
+  fi
+}
+
 scan() {
   local dir line code=0 findings="" new="" highest="" args paths=()
   case $INPUT_UPLOAD in
@@ -158,11 +188,16 @@ scan() {
 
   dir=$(mktemp -d "$RUNNER_TEMP/hotpod.XXXXXXXXXX")
   # Values are joined to their flags and paths come after --, so that none is taken for a flag.
-  args=("--output=github" "--output=sarif=$dir/hotpod.sarif" "--output=json=$dir/hotpod.json" "--fail-on=$INPUT_FAIL_ON")
+  args=("--output=github" "--output=sarif=$dir/hotpod.sarif" "--output=json=$dir/hotpod.json"
+    "--output=markdown=$dir/summary.md" "--fail-on=$INPUT_FAIL_ON")
   [ -z "$INPUT_CHECKS" ] || args+=("--check=$INPUT_CHECKS")
   [ -z "$INPUT_NAMESPACE" ] || args+=("--namespace=$INPUT_NAMESPACE")
   [ -z "$INPUT_KUBERNETES_VERSION" ] || args+=("--kubernetes-version=$INPUT_KUBERNETES_VERSION")
   [ -z "$INPUT_CONFIG" ] || args+=("--config=$INPUT_CONFIG")
+  if [ -n "$INPUT_BASE" ] && [ "$INPUT_BASE" != none ]; then
+    args+=("--base=$INPUT_BASE")
+    fetch_base "$dir"
+  fi
   "$HOTPOD" scan "${args[@]}" -- "${paths[@]}" </dev/null 2>"$dir/notes" || code=$?
   [ ! -s "$dir/notes" ] || show "$dir/notes"
 
@@ -174,6 +209,7 @@ scan() {
       if [ ! -s "$dir/hotpod.sarif" ] || [ -z "$findings" ] || [ -z "$new" ] || [ -z "$highest" ]; then
         die "hotpod exited with $code, but left no result that this version of the action can read"
       fi
+      summarize "$dir/summary.md"
       output sarif-file "$dir/hotpod.sarif"
       if wants_upload "$code" "$findings"; then output upload true; fi
       # Neither a fork's token nor, by default, Dependabot's may write: what they find is in the log all the same.
@@ -189,7 +225,7 @@ scan() {
 verdict() {
   case $EXIT_CODE in
     0) ;;
-    1) die "there are findings of severity '$INPUT_FAIL_ON' or worse" 1 ;;
+    1) die "there are new findings of severity '$INPUT_FAIL_ON' or worse" 1 ;;
     2) die "the scan was not started: an input or the configuration is wrong, see the log" 2 ;;
     3) die "the scan is incomplete, see the log for what could not be read" 3 ;;
     *) die "the scan ended early, with exit code $EXIT_CODE" "$EXIT_CODE" ;;

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,11 +52,15 @@ subjects:
 
 // A job is one use of the action, and what it runs on.
 type job struct {
-	files      map[string]string
+	files      map[string]string // of the pull request's merge commit, or of what was pushed
+	before     map[string]string // where the pull request's branch began, or before the push
+	meanwhile  map[string]string // what the target of the pull request got since
 	with       map[string]string
-	event      string // "pull request" by default, or "fork" or "push"
+	event      string // "pull_request" by default, or "fork", "push", "new branch", "merge_group" or "schedule"
 	visibility string // "public" by default
 	noUpload   bool   // code scanning refuses the upload
+	noFetch    bool   // the repository cannot be fetched from
+	depth      string // that checkout was told to fetch; 1 by default
 }
 
 // A result is what was left when the job was over.
@@ -65,6 +70,7 @@ type result struct {
 	uploaded  *sarif            // nil without an upload
 	category  string            // of the upload
 	workspace []string          // files, afterwards
+	summary   string
 	log       string
 }
 
@@ -303,6 +309,61 @@ func checkUntouched(t *testing.T, got result, files ...string) {
 	}
 }
 
+// act logs what is added to the summary.
+var summary = regexp.MustCompile(`(?s)Summary - (.*?)\n\[scan\.yaml/scan\]`)
+
+// remote is what the clone knows as its origin, which act takes the repository's name from.
+const remote = "https://github.com/shop/shop.git"
+
+// commit makes the repository and a clone as checkout leaves it, and returns the event.
+func (j job) commit(t *testing.T, origin, clone string) string {
+	t.Helper()
+	workflow := j.workflow(t)
+	commit := func(files map[string]string) string {
+		git(t, origin, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
+		write(t, filepath.Join(origin, ".github/workflows/scan.yaml"), workflow)
+		for name, content := range files {
+			write(t, filepath.Join(origin, name), content)
+		}
+		git(t, origin, "add", ".")
+		git(t, origin, "commit", "--quiet", "--allow-empty", "--message=test")
+		return git(t, origin, "rev-parse", "HEAD")
+	}
+	mkdir(t, origin)
+	git(t, origin, "init", "--quiet", "--initial-branch=main")
+	git(t, origin, "config", "user.name", "test")
+	git(t, origin, "config", "user.email", "test@example.com")
+	before, head, branch := commit(j.before), "", "main"
+	switch j.event {
+	case "", "fork":
+		branch = "merge"
+		git(t, origin, "switch", "--quiet", "--create=change")
+		head = commit(j.files)
+		git(t, origin, "switch", "--quiet", "main")
+		if j.meanwhile != nil {
+			files := maps.Clone(j.before)
+			maps.Copy(files, j.meanwhile)
+			commit(files)
+		}
+		git(t, origin, "switch", "--quiet", "--create=merge")
+		git(t, origin, "merge", "--quiet", "--no-ff", "--message=merge", "change")
+	case "new branch":
+		branch = "fresh"
+		git(t, origin, "switch", "--quiet", "--create=fresh")
+		commit(j.files)
+	default:
+		commit(j.files)
+	}
+
+	depth := j.depth
+	if depth == "" {
+		depth = "1"
+	}
+	git(t, origin, "clone", "--quiet", "--depth="+depth, "--branch="+branch, "file://"+origin, clone)
+	git(t, clone, "remote", "set-url", "origin", remote)
+	return j.payload(t, before, head)
+}
+
 // run runs the job in act, in a repository of its own.
 func run(t *testing.T, j job) result {
 	t.Helper()
@@ -313,27 +374,27 @@ func run(t *testing.T, j job) result {
 
 	dir := t.TempDir()
 	repository, left := filepath.Join(dir, "repository"), filepath.Join(dir, "left")
-	for name, content := range j.files {
-		write(t, filepath.Join(repository, name), content)
+	origin := filepath.Join(dir, "origin")
+	write(t, filepath.Join(dir, "event.json"), j.commit(t, origin, repository))
+	if j.noFetch {
+		origin += "-is-gone"
 	}
-	write(t, filepath.Join(repository, ".github/workflows/scan.yaml"), j.workflow(t))
-	write(t, filepath.Join(dir, "event.json"), j.payload(t))
 	write(t, filepath.Join(dir, "codeql-action/upload-sarif/action.yml"), uploadSARIF)
 	write(t, filepath.Join(dir, "setup-go/action.yml"), setupGo)
 	mkdir(t, left)
 	mkdir(t, filepath.Join(dir, "home"))
-	git(t, repository, "init", "--quiet", "--initial-branch=main")
-	git(t, repository, "remote", "add", "origin", "https://github.com/shop/shop.git")
-	git(t, repository, "add", ".")
-	git(t, repository, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message=test")
 
 	trigger := "pull_request"
-	if j.event == "push" {
+	switch j.event {
+	case "push", "new branch":
 		trigger = "push"
+	case "merge_group", "schedule":
+		trigger = j.event
 	}
 	args := []string{
 		trigger, "--directory", repository, "--eventpath", filepath.Join(dir, "event.json"),
 		"--platform", "ubuntu-latest=-self-hosted", "--secret", "GITHUB_TOKEN=not-a-token",
+		"--env", "GIT_CONFIG_COUNT=1", "--env", "GIT_CONFIG_KEY_0=url.file://" + origin + ".insteadOf", "--env", "GIT_CONFIG_VALUE_0=" + remote,
 		"--env", "LEFT=" + left, "--env", "CACHE=" + goEnv(t, "GOCACHE"), "--env", "MODULES=" + goEnv(t, "GOMODCACHE"),
 		"--local-repository", "hotpod-dev/hotpod@" + pin + "=" + j.action(t, dir),
 	}
@@ -356,6 +417,9 @@ func run(t *testing.T, j job) result {
 
 	r := result{log: string(log), category: strings.TrimSpace(read(t, filepath.Join(left, "category")))}
 	r.outcome = strings.TrimSpace(read(t, filepath.Join(left, "outcome")))
+	if match := summary.FindStringSubmatch(r.log); match != nil {
+		r.summary = match[1]
+	}
 	if r.outcome == "" {
 		t.Fatalf("the workflow did not run:\n%s", log)
 	}
@@ -383,7 +447,9 @@ func (j job) workflow(t *testing.T) string {
 	}
 	type step map[string]any
 	workflow, err := yaml.Marshal(map[string]any{
-		"on":          []string{"push", "pull_request"},
+		"on": map[string]any{
+			"push": nil, "pull_request": nil, "merge_group": nil, "schedule": []map[string]string{{"cron": "17 4 * * 1"}},
+		},
 		"permissions": map[string]string{},
 		"jobs": map[string]any{"scan": map[string]any{
 			"runs-on": "ubuntu-latest",
@@ -411,7 +477,7 @@ find . -path ./.git -prune -o -type f -print0 >"$LEFT/workspace"`,
 	return string(workflow)
 }
 
-func (j job) payload(t *testing.T) string {
+func (j job) payload(t *testing.T, before, change string) string {
 	t.Helper()
 	visibility, head := "public", "shop/shop"
 	if j.visibility != "" {
@@ -420,14 +486,25 @@ func (j job) payload(t *testing.T) string {
 	if j.event == "fork" {
 		head = "stranger/shop"
 	}
-	payload := map[string]any{"repository": map[string]any{"full_name": "shop/shop", "visibility": visibility}}
-	if j.event != "push" {
+	payload := map[string]any{"repository": map[string]any{
+		"full_name": "shop/shop", "visibility": visibility, "default_branch": "main",
+	}}
+	switch j.event {
+	case "push":
+		payload["before"], payload["ref"] = before, "refs/heads/main"
+	case "new branch":
+		payload["before"], payload["ref"] = strings.Repeat("0", 40), "refs/heads/fresh"
+	case "merge_group":
+		payload["merge_group"] = map[string]any{"base_sha": before}
+	case "schedule":
+	default:
 		payload["number"] = 1
 		payload["pull_request"] = map[string]any{
 			"number": 1,
-			"base":   map[string]any{"ref": "main", "repo": map[string]any{"full_name": "shop/shop"}},
+			// The commit of the target is that of the day on which the pull request was opened.
+			"base": map[string]any{"ref": "main", "sha": before, "repo": map[string]any{"full_name": "shop/shop"}},
 			// A fork of something else has pull requests of its own.
-			"head": map[string]any{"ref": "change", "repo": map[string]any{"full_name": head, "fork": true}},
+			"head": map[string]any{"ref": "change", "sha": change, "repo": map[string]any{"full_name": head, "fork": true}},
 		}
 	}
 	text, err := json.Marshal(payload)
@@ -529,13 +606,15 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(value))
 }
 
-func git(t *testing.T, dir string, args ...string) {
+func git(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	command := exec.Command("git", args...)
 	command.Dir = dir
-	if out, err := command.CombinedOutput(); err != nil {
+	out, err := command.CombinedOutput()
+	if err != nil {
 		t.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
+	return strings.TrimSpace(string(out))
 }
 
 func mkdir(t *testing.T, dir string) {
