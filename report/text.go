@@ -79,6 +79,9 @@ func (t *textWriter) result(res *Result) {
 }
 
 func (t *textWriter) snippet(l Location, color string) {
+	if l.Line == 0 {
+		return // an object of a cluster, which has no lines
+	}
 	number, source, before := fmt.Sprintf("%5d", l.Line), Clean(l.Source), l.Column-1
 	if l.From > 0 {
 		source, before = "…"+source+"…", 1+l.Column-l.From

@@ -225,11 +225,7 @@ func placeOf(o *source.Object, path ...any) string {
 	if o.Origin.Path == "" {
 		return shippedPlace
 	}
-	p := o.At(path...)
-	if p.Line == 0 {
-		return p.Path
-	}
-	return fmt.Sprintf("%s:%d", p.Path, p.Line)
+	return place(o.At(path...))
 }
 
 // marked adds to a name that Kubernetes ships the object.
@@ -285,7 +281,14 @@ func worst[K comparable](j judged, key func(*checks.Finding) K) map[K]*alarm {
 	return all
 }
 
-func place(p source.Position) string { return fmt.Sprintf("%s:%d", p.Path, p.Line) }
+// place writes a position without the column; objects of a live cluster have
+// no lines.
+func place(p source.Position) string {
+	if p.Line == 0 {
+		return p.Path
+	}
+	return fmt.Sprintf("%s:%d", p.Path, p.Line)
+}
 
 // keepNamespace tells whether an object of a namespace is of interest. What has
 // no namespace concerns all.

@@ -21,20 +21,31 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM [ARG…]   run a program that must end with this exit code
 //	write FILE STRING [N]       write a Go string, N times; @ in it is the number, from 0
+//	apiserver KUBECONFIG FILE [REFUSED…]
+//	                            serve the objects of a file as a cluster, but for some resources
 //	isroot                      a condition: no file is unreadable
+//	controlplane                a condition: KUBEBUILDER_ASSETS names a control plane
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("HOTPOD_UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("KUBEBUILDER_ASSETS", os.Getenv("KUBEBUILDER_ASSETS"))
+			return nil
+		},
+		RequireUniqueNames: true,
+		UpdateScripts:      os.Getenv("HOTPOD_UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"write": writeFile,
+			"apiserver": apiserver,
+			"exits":     exits,
+			"write":     writeFile,
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "isroot" {
+			switch name {
+			case "isroot":
 				return os.Geteuid() == 0, nil
+			case "controlplane":
+				return os.Getenv("KUBEBUILDER_ASSETS") != "", nil
 			}
 			return false, fmt.Errorf("condition %q is not known", name)
 		},
