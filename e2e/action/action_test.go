@@ -213,10 +213,10 @@ func TestWrongInputs(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	const (
-		folder = "a 'b' \"c\" $(touch pwned) `touch pwned`; touch pwned & ::error::forged"
+		folder = "a 'b' \"c\" $(touch pwned) `touch pwned`; touch pwned & ::error::forged | <img src=x>"
 		flag   = "--fail-on=never"
 	)
-	manifest := strings.ReplaceAll(risky, "name: all}", `name: "all\n::error::forged\n##[error]forged"}`)
+	manifest := strings.ReplaceAll(risky, "name: all}", `name: "all\n::error::forged\n##[error]forged | <img src=x> [a](https://example.com) `+"```"+`"}`)
 	files := map[string]string{
 		folder + "/role.yaml":           manifest,
 		flag + "/role.yaml":             manifest,
@@ -289,6 +289,8 @@ var (
 	deaf = regexp.MustCompile(`(?s)::stop-commands::[0-9a-f]{32}\n.*?::[0-9a-f]{32}::`)
 	// act marks an error with this sign. It knows no ##[error], which a runner takes wherever it is in a line, unless
 	// the line is another command.
+	// What a name must not put into the summary: a tag, a link, a fence, a line of its own.
+	alive  = regexp.MustCompile("<img|\\[a\\]|[^\n]```|(?m)^(::|##\\[)")
 	forged = regexp.MustCompile(`(?m)(❗ +::error::forged|\] +\|.*##\[).*$`)
 )
 
@@ -306,6 +308,9 @@ func checkUntouched(t *testing.T, got result, files ...string) {
 	}
 	if line := forged.FindString(deaf.ReplaceAllString(got.log, "")); line != "" {
 		t.Errorf("a name became a command: %s", line)
+	}
+	if text := alive.FindString(got.summary); text != "" {
+		t.Errorf("a name became %q in the summary:\n%s", text, got.summary)
 	}
 }
 

@@ -1,6 +1,10 @@
 package action
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -112,4 +116,41 @@ func TestBaseThatCannotBeFetched(t *testing.T) {
 			"exit-code": "0", "findings": "1", "new-findings": "0", "highest-severity": "critical",
 		})
 	})
+	t.Run("commit", func(t *testing.T) {
+		t.Parallel()
+		got := run(t, job{before: old, files: old, event: "push", with: map[string]string{"base": "${{ github.event.before }}"}})
+		check(t, got, "success", map[string]string{
+			"exit-code": "0", "findings": "1", "new-findings": "0", "highest-severity": "critical",
+		})
+	})
+}
+
+// GitHub takes nothing at all of a summary that is too long. Hotpod writes none, so a stub does; no act is needed.
+func TestLongSummary(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]string{
+		1<<20 - 1: strings.Repeat("x", 1<<20-1),
+		1 << 20:   "The summary is too long to be shown here: see the log.\n",
+	} {
+		dir := t.TempDir()
+		stub(t, filepath.Join(dir, "hotpod"), `for arg in "$@"; do case $arg in
+  --output=sarif=*) echo '{}' >"${arg#*=*=}" ;;
+  --output=json=*) printf '{\n  "summary": {\n    "findings": 0,\n    "new": 0,\n    "highest": "none"\n  }\n}\n' >"${arg#*=*=}" ;;
+  --output=markdown=*) head -c "$SIZE" /dev/zero | tr '\0' x >"${arg#*=*=}" ;;
+esac; done`)
+		command := exec.CommandContext(t.Context(), "bash", filepath.Join(root, ".github/action/run.sh"), "scan")
+		command.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "SIZE=" + strconv.Itoa(size), "HOTPOD=" + filepath.Join(dir, "hotpod"),
+			"RUNNER_TEMP=" + dir, "GITHUB_OUTPUT=" + filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(dir, "summary"),
+			"GITHUB_WORKSPACE=" + dir, "GITHUB_REPOSITORY=shop/shop", "GITHUB_ACTOR=somebody", "PULL_REQUEST=", "HEAD_REPOSITORY=",
+			"VISIBILITY=public", "INPUT_UPLOAD=auto", "INPUT_WORKING_DIRECTORY=.", "INPUT_PATHS=.", "INPUT_FAIL_ON=high",
+			"INPUT_CHECKS=", "INPUT_NAMESPACE=", "INPUT_KUBERNETES_VERSION=", "INPUT_CONFIG=", "INPUT_BASE=none",
+		}
+		if log, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, log)
+		}
+		if got := read(t, filepath.Join(dir, "summary")); got != want {
+			t.Errorf("of a summary of %d bytes, %d are written", size, len(got))
+		}
+	}
 }
