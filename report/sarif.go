@@ -33,20 +33,29 @@ func SARIF(w io.Writer, r *Report) error {
 	if err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
-	log.Schema = "https://json.schemastore.org/sarif-2.1.0.json"
 	log.AddRun(sarifRun(r))
-	text, err := encode(log)
+	text, err := sarifText(log)
 	if err != nil {
 		return fmt.Errorf("making SARIF: %w", err)
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, bytes.TrimSpace(withoutNulls(text)), "", " "); err != nil {
-		return fmt.Errorf("making SARIF: %w", err)
-	}
-	if _, err := w.Write(append(pretty.Bytes(), '\n')); err != nil {
+	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("writing SARIF: %w", err)
 	}
 	return nil
+}
+
+func sarifText(log *sarif.Report) ([]byte, error) {
+	log.Schema = "https://json.schemastore.org/sarif-2.1.0.json"
+	text, err := encode(log)
+	if err != nil {
+		return nil, err
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, bytes.TrimSpace(withoutNulls(text)), "", " "); err != nil {
+		return nil, err
+	}
+	pretty.WriteByte('\n')
+	return pretty.Bytes(), nil
 }
 
 // withoutNulls strips the null members that the library writes for some fields

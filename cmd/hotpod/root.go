@@ -110,7 +110,7 @@ configuration; 3 the result is incomplete; 130 interrupted.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newScan(s), newExplain(s), newChecks(s), newReport(s), newSnapshot(s), newQuery(s), newBase(s), newVersion(s))
+	root.AddCommand(newScan(s), newExplain(s), newChecks(s), newReport(s), newMerge(s), newSnapshot(s), newQuery(s), newBase(s), newVersion(s))
 	return root
 }
 
