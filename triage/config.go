@@ -69,6 +69,7 @@ func ReadConfig(path string, data []byte) (*Config, error) {
 var (
 	yamlPrefix = regexp.MustCompile(`^(yaml: construct errors: |yaml: |go-yaml load error )`)
 	yamlPlace  = regexp.MustCompile(`\bat L(\d+)\.C\d+: `)
+	yamlType   = regexp.MustCompile(`(?sm)cannot construct !!(\S+).*? into \S+$`)
 	yamlField  = regexp.MustCompile(`(?s)field (.*) not found in type \S+`)
 )
 
@@ -76,6 +77,7 @@ var (
 func yamlError(err error) string {
 	text := yamlPrefix.ReplaceAllString(err.Error(), "")
 	text = yamlPlace.ReplaceAllString(text, "at line $1: ")
+	text = yamlType.ReplaceAllString(text, "a value of the wrong type, $1")
 	return yamlField.ReplaceAllString(text, "field $1 is not known")
 }
 

@@ -161,7 +161,7 @@ func Comments(objects []*source.Object) ([]*Ignore, []source.Problem) {
 		if !bytes.Contains(text, []byte("hotpod:ignore")) {
 			continue
 		}
-		found, wrong := commentsOf(strings.Split(string(text), "\n"), at)
+		found, wrong := commentsOf(strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), at)
 		all, problems = append(all, found...), append(problems, wrong...)
 	}
 	return all, problems
@@ -193,7 +193,7 @@ func commentsOf(lines []string, at source.Position) (all []*Ignore, problems []s
 func scope(lines []string, n, first int, own, head bool) (from, to int) {
 	switch {
 	case own && head:
-		return first, first + len(lines)
+		return first, first + len(lines) - 1
 	case !own:
 		return first + n, first + n
 	}
