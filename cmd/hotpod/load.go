@@ -41,7 +41,7 @@ func load(ctx context.Context, paths []string, o source.Options, s streams) (inp
 		}
 		found, err := open(p)
 		if errors.Is(err, os.ErrPermission) {
-			closed = append(closed, unread(filepath.ToSlash(p), err))
+			closed = append(closed, unread(filepath.ToSlash(p), os.ErrPermission))
 			continue
 		}
 		if err != nil {
