@@ -146,7 +146,7 @@ wants_upload() { # EXIT-CODE FINDINGS
 # single commit. That names its parents, though, and the event names the rest; hotpod knows which it is to be. A fetch by
 # name alone leaves the branches of the clone as they are.
 fetch_base() { # DIR
-  local commit
+  local commit args
   case $INPUT_BASE in
     auto)
       commit=$("$HOTPOD" base 2>"$1/base") ||
@@ -155,9 +155,15 @@ fetch_base() { # DIR
     *) commit=$INPUT_BASE ;;
   esac
   [[ $commit =~ ^([0-9a-f]{40}|[0-9a-f]{64})$ ]] || return 0
-  ! git cat-file -e "$commit^{commit}" 2>/dev/null || return 0
-  echo "The clone lacks commit $commit, which the scan is compared with: fetching it."
-  GIT_TERMINAL_PROMPT=0 git -c core.hooksPath=/dev/null fetch --quiet --no-tags --no-recurse-submodules --depth=1 \
+  args=(--quiet --no-tags --no-recurse-submodules --depth=1)
+  if [ "$(git config remote.origin.promisor)" = true ] && [ "$(git rev-parse --is-shallow-repository)" = true ]; then
+    # A partial clone, as sparse-checkout makes one, would get no files with it, or has got none.
+    args+=(--no-filter --refetch)
+  elif git cat-file -e "$commit^{commit}" 2>/dev/null; then
+    return 0
+  fi
+  echo "Fetching commit $commit, which the scan is compared with."
+  GIT_TERMINAL_PROMPT=0 git -c core.hooksPath=/dev/null fetch "${args[@]}" \
     origin "$commit" </dev/null 2>"$1/fetch" ||
     die "could not fetch commit $commit to compare with. Give actions/checkout fetch-depth: 2 for pull requests, 0 for pushes of several commits; or set base to none. $(cat "$1/fetch")"
 }

@@ -61,6 +61,7 @@ type job struct {
 	noUpload   bool   // code scanning refuses the upload
 	noFetch    bool   // the repository cannot be fetched from
 	depth      string // that checkout was told to fetch; 1 by default
+	sparse     string // the only folder that checkout was told to fetch
 }
 
 // A result is what was left when the job was over.
@@ -364,7 +365,15 @@ func (j job) commit(t *testing.T, origin, clone string) string {
 	if depth == "" {
 		depth = "1"
 	}
-	git(t, origin, "clone", "--quiet", "--depth="+depth, "--branch="+branch, "file://"+origin, clone)
+	args := []string{"clone", "--quiet", "--depth=" + depth, "--branch=" + branch, "file://" + origin, clone}
+	if j.sparse != "" {
+		git(t, origin, "config", "uploadpack.allowFilter", "true")
+		args = append(args, "--filter=blob:none", "--sparse")
+	}
+	git(t, origin, args...)
+	if j.sparse != "" {
+		git(t, clone, "sparse-checkout", "set", j.sparse, ".github")
+	}
 	git(t, clone, "remote", "set-url", "origin", remote)
 	return j.payload(t, before, head)
 }

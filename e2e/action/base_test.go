@@ -32,6 +32,25 @@ func TestOldFindingsPass(t *testing.T) {
 	}
 }
 
+// With sparse-checkout, the clone has the files of one folder alone, and of the base none.
+func TestSparseCheckout(t *testing.T) {
+	t.Parallel()
+	for _, depth := range []string{"1", "2"} {
+		t.Run("depth "+depth, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, job{
+				sparse: "deploy", depth: depth,
+				before: map[string]string{"deploy/old.yaml": risky, "rest/old.yaml": other},
+				files:  map[string]string{"deploy/old.yaml": "# a comment\n" + risky, "rest/old.yaml": other},
+				with:   map[string]string{"paths": "deploy"},
+			})
+			check(t, got, "success", map[string]string{
+				"exit-code": "0", "findings": "1", "new-findings": "0", "highest-severity": "critical",
+			})
+		})
+	}
+}
+
 func TestNewFindingsFail(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
