@@ -33,6 +33,7 @@ var rules = map[string]struct {
 	"triage":  {ours: []string{"source", "rbac", "checks"}, direct: []string{"os", "net"}, never: []string{"k8s.io/client-go"}},
 	"report":  {ours: []string{"source", "rbac", "checks", "triage"}, direct: []string{"os", "net"}, never: []string{"k8s.io/client-go"}},
 	"cluster": {ours: []string{"source", "rbac"}},
+	"prove":   {ours: []string{"source", "rbac", "checks"}},
 }
 
 // net/url is a way to write addresses, and reaches nothing.

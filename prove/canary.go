@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -29,43 +30,52 @@ type kind struct {
 	make func(m metav1.ObjectMeta, account string) any
 	// patch is what an attacker would change; without it an annotation is.
 	patch string
+	// bare makes what is there before the attack; without it make does.
+	bare func(m metav1.ObjectMeta) any
+}
+
+// runs tells whether pods come of it, or a token.
+func (k kind) runs() bool {
+	return !strings.Contains(k.name, "Role") && !strings.Contains(k.name, "Webhook")
 }
 
 var kinds = map[string]kind{
-	"secrets":         {"Secret", func(m metav1.ObjectMeta, _ string) any { return corev1.Secret{ObjectMeta: m} }, ""},
-	"serviceaccounts": {"ServiceAccount", func(m metav1.ObjectMeta, _ string) any { return corev1.ServiceAccount{ObjectMeta: m} }, ""},
-	"pods":            {"Pod", func(m metav1.ObjectMeta, account string) any { return corev1.Pod{ObjectMeta: m, Spec: podSpec(account)} }, ""},
+	"secrets":         {"Secret", func(m metav1.ObjectMeta, account string) any { return tokenSecret(m, account) }, "", plainSecret},
+	"serviceaccounts": {"ServiceAccount", func(m metav1.ObjectMeta, _ string) any { return corev1.ServiceAccount{ObjectMeta: m} }, "", nil},
+	"pods": {"Pod", func(m metav1.ObjectMeta, account string) any {
+		return corev1.Pod{ObjectMeta: m, Spec: podSpec(account)}
+	}, "", nil},
 	"deployments": {"Deployment", func(m metav1.ObjectMeta, account string) any {
 		return appsv1.Deployment{ObjectMeta: m, Spec: appsv1.DeploymentSpec{Replicas: new(int32), Selector: selector(), Template: template(account)}}
-	}, otherAccount},
+	}, otherAccount, nil},
 	"daemonsets": {"DaemonSet", func(m metav1.ObjectMeta, account string) any {
 		return appsv1.DaemonSet{ObjectMeta: m, Spec: appsv1.DaemonSetSpec{Selector: selector(), Template: template(account)}}
-	}, otherAccount},
+	}, otherAccount, nil},
 	"statefulsets": {"StatefulSet", func(m metav1.ObjectMeta, account string) any {
 		return appsv1.StatefulSet{ObjectMeta: m, Spec: appsv1.StatefulSetSpec{Replicas: new(int32), Selector: selector(), Template: template(account), ServiceName: canary}}
-	}, otherAccount},
+	}, otherAccount, nil},
 	"replicasets": {"ReplicaSet", func(m metav1.ObjectMeta, account string) any {
 		return appsv1.ReplicaSet{ObjectMeta: m, Spec: appsv1.ReplicaSetSpec{Replicas: new(int32), Selector: selector(), Template: template(account)}}
-	}, otherAccount},
+	}, otherAccount, nil},
 	"replicationcontrollers": {"ReplicationController", func(m metav1.ObjectMeta, account string) any {
 		t := template(account)
 		return corev1.ReplicationController{ObjectMeta: m, Spec: corev1.ReplicationControllerSpec{Replicas: new(int32), Selector: t.Labels, Template: &t}}
-	}, otherAccount},
+	}, otherAccount, nil},
 	"jobs": {"Job", func(m metav1.ObjectMeta, account string) any {
 		return batchv1.Job{ObjectMeta: m, Spec: job(account)}
-	}, ""},
+	}, "", nil},
 	"cronjobs": {"CronJob", func(m metav1.ObjectMeta, account string) any {
 		spec := batchv1.CronJobSpec{Schedule: "0 0 1 1 *", Suspend: new(true), JobTemplate: batchv1.JobTemplateSpec{Spec: job(account)}}
 		return batchv1.CronJob{ObjectMeta: m, Spec: spec}
-	}, ""},
-	"roles":        {"Role", func(m metav1.ObjectMeta, _ string) any { return rbacv1.Role{ObjectMeta: m} }, ""},
-	"clusterroles": {"ClusterRole", func(m metav1.ObjectMeta, _ string) any { return rbacv1.ClusterRole{ObjectMeta: m} }, ""},
+	}, "", nil},
+	"roles":        {"Role", func(m metav1.ObjectMeta, _ string) any { return rbacv1.Role{ObjectMeta: m} }, "", nil},
+	"clusterroles": {"ClusterRole", func(m metav1.ObjectMeta, _ string) any { return rbacv1.ClusterRole{ObjectMeta: m} }, "", nil},
 	"mutatingwebhookconfigurations": {"MutatingWebhookConfiguration", func(m metav1.ObjectMeta, _ string) any {
 		return admissionv1.MutatingWebhookConfiguration{ObjectMeta: m}
-	}, ""},
+	}, "", nil},
 	"validatingwebhookconfigurations": {"ValidatingWebhookConfiguration", func(m metav1.ObjectMeta, _ string) any {
 		return admissionv1.ValidatingWebhookConfiguration{ObjectMeta: m}
-	}, ""},
+	}, "", nil},
 }
 
 // mark is on all that is made here.
@@ -99,6 +109,14 @@ func podSpec(account string) corev1.PodSpec {
 	}
 }
 
+// tokenSecret is what the token controller would fill.
+func tokenSecret(m metav1.ObjectMeta, account string) corev1.Secret {
+	m.Annotations = map[string]string{corev1.ServiceAccountNameKey: account}
+	return corev1.Secret{ObjectMeta: m, Type: corev1.SecretTypeServiceAccountToken}
+}
+
+func plainSecret(m metav1.ObjectMeta) any { return corev1.Secret{ObjectMeta: m} }
+
 const image = "example.invalid/hotpod-proof"
 
 func confined() *corev1.SecurityContext {
@@ -109,6 +127,8 @@ func confined() *corev1.SecurityContext {
 const (
 	otherAccount = `{"spec":{"template":{"spec":{"serviceAccountName":"default"}}}}`
 	annotation   = `{"metadata":{"annotations":{"hotpod.dev/proof":"dry-run"}}}`
+	debugged     = `{"spec":{"ephemeralContainers":[{"name":"debug","image":"` + image + `","securityContext":` +
+		`{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`
 )
 
 // canaries are the objects that were made on an ephemeral cluster.
@@ -153,18 +173,37 @@ func (p *prover) erect(ctx context.Context, a rbac.Action, object any) error {
 	return nil
 }
 
-// version of an object, without which some kinds cannot be replaced.
-func (p *prover) version(ctx context.Context, at string) (string, error) {
-	header := http.Header{"Accept": {"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}}
-	got, err := p.send(ctx, p.operator, header, http.MethodGet, at, nil)
+// replacing is what stands there with a patch, for an update of it. It is not
+// for secrets: the operator reads the object.
+func (p *prover) replacing(ctx context.Context, a rbac.Action, patch string) (map[string]any, error) {
+	at := path(a.Group, a.Resource, a.Namespace, a.Name, "")
+	got, err := p.send(ctx, p.operator, nil, http.MethodGet, at, nil)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var o metav1.PartialObjectMetadata
-	if err := json.Unmarshal(got.body, &o); err != nil {
-		return "", fmt.Errorf("reading the metadata of '%s': %w", at, err)
+	var object, with map[string]any
+	if err := json.Unmarshal(got.body, &object); err != nil {
+		return nil, fmt.Errorf("reading '%s': %w", at, err)
 	}
-	return o.ResourceVersion, nil
+	if err := json.Unmarshal([]byte(patch), &with); err != nil {
+		return nil, fmt.Errorf("reading a patch: %w", err)
+	}
+	return merge(object, with), nil
+}
+
+// merge is the merge of RFC 7396, without its way to delete.
+func merge(object, patch map[string]any) map[string]any {
+	if object == nil {
+		object = map[string]any{}
+	}
+	for key, value := range patch {
+		if inner, ok := value.(map[string]any); ok {
+			was, _ := object[key].(map[string]any)
+			value = merge(was, inner)
+		}
+		object[key] = value
+	}
+	return object
 }
 
 // clean deletes what was made, also when ctx has ended.

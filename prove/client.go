@@ -29,7 +29,7 @@ const (
 	mostRead   = 1 << 20          // bytes of an answer
 	mostShown  = 300              // characters of what the server says
 	tokenLasts = 600              // seconds, the least that the API server issues
-	proofUser  = "hotpod-proof"   // the member of a group that is acted for
+	proofName  = "hotpod-proof"   // of what dry runs make, and of a group's member
 )
 
 // client sends requests to a target.
@@ -123,7 +123,7 @@ func userOf(s rbac.Subject) (user string, groups []string) {
 	case s.Name == rbac.Unauthenticated:
 		return rbac.Anonymous, []string{rbac.Unauthenticated}
 	}
-	return proofUser, []string{s.Name, rbac.Authenticated}
+	return proofName, []string{s.Name, rbac.Authenticated}
 }
 
 func impersonate(user string, s rbac.Subject) http.Header {

@@ -74,7 +74,7 @@ func (a *attack) can(verbs string, resources ...string) (rbac.Action, bool) {
 					continue
 				}
 				resource, sub, _ := strings.Cut(full, "/")
-				action := rbac.Action{Verb: verb, Resource: resource, Subresource: sub, Namespace: p.Namespace}
+				action := rbac.Action{Verb: verb, Resource: resource, Subresource: sub, Namespace: scope(p, resource)}
 				if len(p.Can.APIGroups) > 0 {
 					action.Group = p.Can.APIGroups[0]
 				}
@@ -84,6 +84,15 @@ func (a *attack) can(verbs string, resources ...string) (rbac.Action, bool) {
 		}
 	}
 	return rbac.Action{}, false
+}
+
+// scope is the namespace that a power is limited to. One that adds to a power
+// over the whole cluster may be limited by its own binding.
+func scope(p rbac.Power, resource string) string {
+	if p.Namespace == "" && p.Binding != nil && !slices.Contains(clusterScoped[:], resource) {
+		return p.Binding.Namespace
+	}
+	return p.Namespace
 }
 
 // preferred is the name that gives most, else the first.
@@ -123,7 +132,7 @@ func (a *attack) reads(verbs string, resources ...string) []step {
 	s := read(action, "the "+strings.TrimSuffix(action.Resource, "s")+" is there to be read")
 	s.actions = []rbac.Action{reviewed}
 	s.prepare = func(ctx context.Context, _ *step) error {
-		return a.stand(ctx, action, kinds[action.Resource].make(meta(action.Name), ""))
+		return a.stand(ctx, action, kinds[action.Resource].bare(meta(action.Name)))
 	}
 	return []step{s}
 }
@@ -181,18 +190,16 @@ func (a *attack) writes(verbs string, resources ...string) []step {
 
 func (a *attack) write(action rbac.Action, k kind) step {
 	at := somewhere(action)
-	s := step{actions: []rbac.Action{action}, kind: k.name, shows: "the API server would do it"}
+	s := step{actions: []rbac.Action{action}, kind: k.name, shows: "the API server would " + action.Verb + " it"}
 	switch action.Verb {
 	case "create":
 		account := "default"
-		if strongest, ok := a.strongest(action.Namespace); ok {
+		if strongest, ok := a.strongest(action.Namespace); ok && k.runs() {
 			at.Namespace, account = strongest.Namespace, strongest.Name
 		}
-		s.method, s.path, s.body = http.MethodPost, path(at.Group, at.Resource, at.Namespace, "", ""), k.make(meta(canary), account)
-		if action.Resource == "secrets" {
-			s.body = tokenSecret(account)
-		} else if !slices.Contains(clusterScoped[:], at.Resource) {
-			s.shows += ", with account '" + at.Namespace + "/" + account + "'"
+		s.method, s.path, s.body = http.MethodPost, path(at.Group, at.Resource, at.Namespace, "", ""), k.make(meta(proofName), account)
+		if k.runs() {
+			s.shows += ", for account '" + at.Namespace + "/" + account + "'"
 		}
 	case "deletecollection":
 		s.method, s.path, s.kind = http.MethodDelete, path(at.Group, at.Resource, at.Namespace, "", "")+"?labelSelector=hotpod.dev%2Fproof", ""
@@ -212,15 +219,18 @@ func separator(path string) string {
 
 // onCanary makes a step of an action on an object that has to be there.
 func (a *attack) onCanary(s *step, at rbac.Action, k kind) {
-	object := at
-	object.Subresource = ""
-	was, patch := k.make(meta(at.Name), "default"), k.patch
-	will := was
-	if patch == "" {
+	patch := k.patch
+	switch {
+	case at.Subresource == "ephemeralcontainers":
+		patch = debugged
+	case patch == "":
 		patch = annotation
 	}
-	if at.Subresource == "ephemeralcontainers" {
-		will, patch = debugged(at.Name)
+	object := at
+	object.Subresource = ""
+	was := k.make(meta(at.Name), "default")
+	if k.bare != nil {
+		was = k.bare(meta(at.Name))
 	}
 	s.path = path(at.Group, at.Resource, at.Namespace, at.Name, at.Subresource)
 	s.prepare = func(ctx context.Context, _ *step) error { return a.stand(ctx, object, was) }
@@ -230,49 +240,15 @@ func (a *attack) onCanary(s *step, at rbac.Action, k kind) {
 	case "patch":
 		s.method, s.body = http.MethodPatch, json.RawMessage(patch)
 	case "update":
-		s.method = http.MethodPut
+		s.method, s.body = http.MethodPut, k.make(meta(at.Name), "default")
 		s.prepare = func(ctx context.Context, s *step) error {
 			err := a.stand(ctx, object, was)
-			if err == nil {
-				s.body, err = a.replacing(ctx, object, will)
+			if err == nil && a.target.Ephemeral {
+				s.body, err = a.replacing(ctx, object, patch)
 			}
 			return err
 		}
 	}
-}
-
-// replacing is an object as an update of the one that is there.
-func (a *attack) replacing(ctx context.Context, at rbac.Action, object any) (any, error) {
-	text, err := json.Marshal(object)
-	if err != nil || !a.target.Ephemeral {
-		return json.RawMessage(text), err
-	}
-	var as map[string]any
-	if err := json.Unmarshal(text, &as); err != nil {
-		return nil, err
-	}
-	version, err := a.version(ctx, path(at.Group, at.Resource, at.Namespace, at.Name, ""))
-	if m, ok := as["metadata"].(map[string]any); ok {
-		m["resourceVersion"] = version
-	}
-	return as, err
-}
-
-// debugged is a pod into which a container was put, and how.
-func debugged(name string) (pod any, patch string) {
-	c := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: image, SecurityContext: confined()}}
-	p := corev1.Pod{ObjectMeta: meta(name), Spec: podSpec("default")}
-	p.Spec.EphemeralContainers = []corev1.EphemeralContainer{c}
-	patch = `{"spec":{"ephemeralContainers":[{"name":"debug","image":"` + image + `","securityContext":` +
-		`{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`
-	return p, patch
-}
-
-// tokenSecret is what the token controller would fill.
-func tokenSecret(account string) corev1.Secret {
-	m := meta(canary)
-	m.Annotations = map[string]string{corev1.ServiceAccountNameKey: account}
-	return corev1.Secret{ObjectMeta: m, Type: corev1.SecretTypeServiceAccountToken}
 }
 
 // strongest is the account that an attacker would choose in a namespace, or
@@ -376,22 +352,11 @@ func (a *attack) bind(write rbac.Action, ref rbacv1.RoleRef) step {
 		return step{}
 	}
 	k.make, k.patch = binding(self), string(subjects)
-	if write.Verb == "create" {
-		return a.write(write, k)
-	}
-	if write.Name == "" { // of each role one, as several proofs may need it
+	k.bare = func(m metav1.ObjectMeta) any { return binding()(m, "") }
+	if write.Verb != "create" && write.Name == "" { // of each role one, as several proofs may need it
 		write.Name = canary + "-" + strings.ReplaceAll(ref.Name, ":", "-")
 	}
-	s := a.write(write, k)
-	object := somewhere(write)
-	s.prepare = func(ctx context.Context, s *step) error {
-		err := a.stand(ctx, object, binding()(meta(write.Name), ""))
-		if err == nil && write.Verb == "update" {
-			s.body, err = a.replacing(ctx, object, k.make(meta(write.Name), ""))
-		}
-		return err
-	}
-	return s
+	return a.write(write, k)
 }
 
 // escalates writes a rule into a role that gives everything.
@@ -407,22 +372,13 @@ func (a *attack) escalates() []step {
 		return nil
 	}
 	k := kinds[write.Resource]
+	k.bare = func(m metav1.ObjectMeta) any { return rbacv1.ClusterRole{ObjectMeta: m} }
 	k.make = func(m metav1.ObjectMeta, _ string) any { return rbacv1.ClusterRole{ObjectMeta: m, Rules: all} }
 	k.patch = string(rules)
 	if write.Name == "" {
 		write.Name = escalate.Name
 	}
 	s := a.write(write, k)
-	if write.Verb != "create" {
-		object := named(somewhere(write))
-		s.prepare = func(ctx context.Context, s *step) error {
-			err := a.stand(ctx, object, kinds[write.Resource].make(meta(object.Name), ""))
-			if err == nil && write.Verb == "update" {
-				s.body, err = a.replacing(ctx, object, k.make(meta(object.Name), ""))
-			}
-			return err
-		}
-	}
 	s.actions = append(s.actions, escalate)
 	s.shows = "the API server would write a rule for everything into the role"
 	return []step{s}

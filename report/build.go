@@ -74,6 +74,7 @@ func (r *Report) summarize(s Scan) {
 		if d.Fails {
 			r.Summary.Failing++
 		}
+		r.Summary.count(d.Finding.Proof)
 	}
 	r.Summary.Incomplete = slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Incomplete })
 }
@@ -135,7 +136,7 @@ func result(group []triage.Decision) Result {
 			r.Justified = d.Ignore.Reason
 		}
 	}
-	r.Fix = fix(f)
+	r.Fix, r.Proof = fix(f), verdict(r.Findings)
 	return r
 }
 
@@ -162,7 +163,7 @@ func isNew(d triage.Decision) int {
 
 func parties(d triage.Decision) Finding {
 	f := d.Finding
-	p := Finding{Fingerprint: d.Fingerprint, State: d.State, Namespace: f.Namespace, Names: f.Names, Path: way(f), Gives: gives(f)}
+	p := Finding{Fingerprint: d.Fingerprint, State: d.State, Namespace: f.Namespace, Names: f.Names, Path: way(f), Gives: gives(f), Proof: f.Proof}
 	if f.Subject.Kind != "" {
 		p.Subject = f.Subject.Key()
 	}

@@ -28,7 +28,7 @@ func GitHub(w io.Writer, r *Report) error {
 			left++
 			continue
 		}
-		r.annotate(&b, command, res.Location, annotationTitle(res), res.Message.String())
+		r.annotate(&b, command, res.Location, annotationTitle(res), res.Message.String()+res.tried())
 	}
 	for _, p := range r.Problems {
 		if !p.Incomplete {
@@ -46,6 +46,9 @@ func GitHub(w io.Writer, r *Report) error {
 		fmt.Fprintf(&b, "%d of them new since %s, ", s.New, Clean(r.Base))
 	}
 	fmt.Fprintf(&b, "%s at or above %s", count(s.Failing, "finding"), s.FailOn)
+	if said := s.proofSummary(); said != "" {
+		fmt.Fprintf(&b, "; on the cluster %s", said)
+	}
 	if left > 0 {
 		fmt.Fprintf(&b, "; %d more results than GitHub shows as annotations, see the SARIF or text output", left)
 	}

@@ -56,6 +56,7 @@ type Summary struct {
 	Incomplete bool                    `json:"incomplete"` // something was not judged
 	FailOn     string                  `json:"failOn"`
 	BySeverity map[checks.Severity]int `json:"bySeverity"`
+	Proofs     map[checks.Verdict]int  `json:"proofs,omitempty"` // of findings that were tried on a cluster
 	Files      int                     `json:"files"`
 	Objects    int                     `json:"objects"`
 }
@@ -93,6 +94,7 @@ type Result struct {
 	Justified    string          `json:"justified,omitempty"`    // why it is ignored
 	Fingerprints []string        `json:"fingerprints,omitempty"` // hotpod/v1 of each finding
 	Fix          *Fix            `json:"fix,omitempty"`          // nil where the repair needs thought
+	Proof        checks.Verdict  `json:"proof,omitempty"`        // refuted if any of its findings is; none without a cluster
 }
 
 // Fix is a repair: Insert takes the place of what Location covers, which is
@@ -118,6 +120,8 @@ type Finding struct {
 	// subject, binding and role, as far as it has them. Gives is where it leads.
 	Path  []string `json:"path,omitempty"`
 	Gives string   `json:"gives,omitempty"`
+	// Proof is what a cluster answered when the finding was tried on it.
+	Proof *checks.Proof `json:"proof,omitempty"`
 }
 
 // Change is what one subject can do now and could not before, and what it

@@ -183,7 +183,7 @@ func tags(rule Rule) []string {
 
 func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	s := sarif.NewRuleResult(res.Rule).WithRuleIndex(int(index[res.Rule])).WithLevel(level(res.Severity))
-	s.Message = *sarif.NewTextMessage(linked(res.Message))
+	s.Message = *sarif.NewTextMessage(linked(res.Message) + words(res.tried()))
 	s.Locations = []*sarif.Location{r.location(res.Location)}
 	for i, l := range res.Related {
 		at := r.location(l)
@@ -194,6 +194,9 @@ func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	s.CodeFlows = r.codeFlows(res)
 	s.PartialFingerprints = map[string]any{"hotpod/v1": identity(res.Fingerprints)}
 	s.Properties = sarif.Properties{"fingerprints": res.Fingerprints}
+	if res.Proof != "" {
+		s.Properties["proof"] = sarifProof(res)
+	}
 	if res.State != "" {
 		s.BaselineState = ptr(string(res.State))
 	}
@@ -206,6 +209,16 @@ func sarifResult(r *Report, res *Result, index map[string]uint) *sarif.Result {
 	s.Fixes = r.fixes(res.Fix)
 	s.Taxa = taxa(r, res)
 	return s
+}
+
+// sarifProof is the verdict and the evidence for each finding, which come in
+// the order of the fingerprints.
+func sarifProof(res *Result) sarif.Properties {
+	var all []*checks.Proof
+	for _, f := range res.Findings {
+		all = append(all, f.Proof)
+	}
+	return sarif.Properties{"verdict": res.Proof, "findings": all}
 }
 
 func (r *Report) fixes(f *Fix) []*sarif.Fix {

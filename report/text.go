@@ -67,6 +67,7 @@ func (t *textWriter) result(res *Result) {
 	}
 	t.line("  %s%s %s: %s", mark, t.paint(color, res.Severity.String()), t.paint(bold, res.Rule), Clean(res.Message.String()))
 	t.snippet(res.Location, color)
+	t.proof(res)
 	said := map[string]bool{}
 	for _, l := range res.Related {
 		at := l.String()
@@ -76,6 +77,31 @@ func (t *textWriter) result(res *Result) {
 		said[at] = true
 	}
 	t.line("")
+}
+
+// proof says what a cluster answered, each verdict once.
+func (t *textWriter) proof(res *Result) {
+	for _, v := range verdicts {
+		all := res.proofs(v)
+		if len(all) == 0 {
+			continue
+		}
+		many := ""
+		if n := len(res.Findings); n > 1 {
+			many = fmt.Sprintf(" for %d of %d", len(all), n)
+		}
+		t.line("       %s %s%s: %s", t.paint(faint, "="), t.paint(verdictColor(v), loud(v)), many, Clean(evidence(all[0])))
+	}
+}
+
+func verdictColor(v checks.Verdict) string {
+	switch v {
+	case checks.Refuted:
+		return bold + ";" + red
+	case checks.Proven:
+		return bold
+	}
+	return faint
 }
 
 func (t *textWriter) snippet(l Location, color string) {
@@ -137,6 +163,13 @@ func (t *textWriter) summary(r *Report) {
 			t.line("Compared with %s: %s new, %d were there before.", Clean(r.Base), count(s.New, "finding"), s.Findings-s.New)
 		}
 		t.line("%s at or above the threshold (--fail-on %s).", count(s.Failing, kind), s.FailOn)
+	}
+	if said := s.proofSummary(); said != "" {
+		color := bold
+		if s.Proofs[checks.Refuted] > 0 {
+			color = verdictColor(checks.Refuted)
+		}
+		t.line("Tried on the cluster: %s.", t.paint(color, said))
 	}
 	if s.Absent > 0 {
 		t.line("%s of %s gone.", count(s.Absent, "finding"), Clean(r.Base))

@@ -31,6 +31,7 @@ type scanOptions struct {
 	fix, dryRun     bool
 	base            string
 	target          target
+	prove           bool
 }
 
 func newScan(s streams) *cobra.Command {
@@ -58,7 +59,12 @@ given, say which manifests its objects come from. With --cluster envtest or kind
 the manifests are applied to a cluster of their own, read back as that defaults
 and admits them, and the cluster is deleted: envtest is a control plane without
 nodes, kind a node in a container. If a cluster does not answer in full, the
-scan says which checks that leaves in doubt.`,
+scan says which checks that leaves in doubt.
+
+With --prove the attack of each finding is tried on the cluster, as the subject
+that the finding is about: by dry run where the API has one, and of secrets the
+metadata only. A cluster that exists already is sent nothing but dry runs, by
+impersonation, and SubjectAccessReviews.`,
 		Example: `  hotpod scan deploy/
   hotpod scan --fail-on critical -o text -o sarif=hotpod.sarif .
   hotpod scan --base origin/main deploy/
@@ -84,6 +90,7 @@ scan says which checks that leaves in doubt.`,
 	f.StringVar(&o.target.cluster, "cluster", noCluster, "scan a cluster: none, `context`, envtest or kind")
 	o.target.contextFlags(f)
 	o.target.ephemeralFlags(f)
+	f.BoolVar(&o.prove, "prove", false, "try each finding on the cluster and attach what it answers")
 	f.BoolVar(&o.sarifSuppressed, "sarif-suppressed", false, "write ignored findings into SARIF too, as suppressed")
 	return cmd
 }
@@ -174,6 +181,9 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 	if err == nil {
 		err = o.target.check(noCluster, contextCluster, envtestCluster, kindCluster)
 	}
+	if err == nil && o.prove && o.target.cluster == noCluster {
+		err = errors.New("--prove tries findings on a cluster: say which by --cluster")
+	}
 	if err != nil {
 		return err
 	}
@@ -202,9 +212,9 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 		st.minor = minor
 	}
 	in.Problems = append(in.Problems, unjudged(st.checks, at.gaps)...)
-	r, shown := judge(in.Result, b, st, namespace, s)
+	found := judge(in.Result, b, st, namespace, s)
 	if o.fix {
-		fixed, err := fix(shown, o.dryRun, s)
+		fixed, err := fix(found.Outcome.Shown, o.dryRun, s)
 		if err != nil {
 			return &exitError{exitIncomplete, err}
 		}
@@ -212,9 +222,15 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 			if in, err = load(ctx, args, reading, s); err != nil {
 				return err
 			}
-			r, _ = judge(in.Result, b, st, namespace, s)
+			found = judge(in.Result, b, st, namespace, s)
 		}
 	}
+	if o.prove {
+		if err := at.prove(ctx, found.Outcome.Shown, s); err != nil {
+			return &exitError{exitIncomplete, err}
+		}
+	}
+	r := report.New(found)
 	r.Prefix, r.Category, r.ShowIgnored, r.Blob = prefix(), o.category, o.sarifSuppressed, blob(s.env)
 	addLineHashes(r)
 	if err := write(r, st.outputs, s); err != nil {
@@ -223,8 +239,8 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 	return verdict(r)
 }
 
-// judge makes the report of what was read, and gives the findings that it shows.
-func judge(in source.Result, b *base, st settings, namespace string, s streams) (*report.Report, []triage.Decision) {
+// judge says what is to be reported of what was read.
+func judge(in source.Result, b *base, st settings, namespace string, s streams) report.Scan {
 	var wait sync.WaitGroup
 	wait.Go(func() { b.judge(st, namespace) })
 	now := st.judgeAll(in.Objects, namespace)
@@ -243,7 +259,7 @@ func judge(in source.Result, b *base, st settings, namespace string, s streams) 
 		Base: b.compare(&scan, findings, now, in),
 	})
 	scan.Problems = append(scan.Problems, scan.Outcome.Notices...)
-	return report.New(scan), scan.Outcome.Shown
+	return scan
 }
 
 // verdict turns the report into the exit code.

@@ -42,7 +42,7 @@ func snapshot(cmd *cobra.Command, o snapshotOptions, s streams) error {
 	if o.file == "" {
 		return errors.New("--output: name the file to write, or - for standard output")
 	}
-	said, err := o.target.list(cmd.Context(), nil, s)
+	said, err := o.target.list(cmd.Context(), &site{}, nil, s)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 
 	"github.com/hotpod-dev/hotpod/checks"
 	"github.com/hotpod-dev/hotpod/cluster"
@@ -87,6 +88,7 @@ func (t *target) load(ctx context.Context, paths []string, o source.Options, s s
 type site struct {
 	version   string // of its API server, "" if it did not tell
 	gaps      []cluster.Gap
+	operator  *rest.Config // nil where there is no cluster
 	ephemeral *cluster.Ephemeral
 }
 
@@ -113,7 +115,7 @@ func (t *target) consult(ctx context.Context, in *input, namespace string, s str
 		at.gaps, in.Problems = gaps, append(in.Problems, problems...)
 		return at, nil
 	case contextCluster:
-		said, err = t.list(ctx, in.trees, s)
+		said, err = t.list(ctx, at, in.trees, s)
 		if err == nil {
 			said.Objects = cluster.Place(said.Objects, in.Objects, namespace)
 		}
@@ -129,7 +131,7 @@ func (t *target) consult(ctx context.Context, in *input, namespace string, s str
 }
 
 // list reads a cluster that exists already.
-func (t *target) list(ctx context.Context, trees []source.Tree, s streams) (*cluster.Listing, error) {
+func (t *target) list(ctx context.Context, at *site, trees []source.Tree, s streams) (*cluster.Listing, error) {
 	o := cluster.ContextOptions{Context: t.context, Kubeconfig: t.kubeconfig, Getenv: s.env}
 	for _, tree := range trees {
 		o.Trees = append(o.Trees, path.Join(tree.Dir, tree.Name))
@@ -138,6 +140,7 @@ func (t *target) list(ctx context.Context, trees []source.Tree, s streams) (*clu
 	if err != nil {
 		return nil, err
 	}
+	at.operator = config
 	said, err := cluster.List(ctx, config, cluster.ListOptions{Skip: t.skip, Progress: progress(s)})
 	if err != nil {
 		return nil, fmt.Errorf("listing the cluster: %w", err)
@@ -157,6 +160,7 @@ func (t *target) try(ctx context.Context, at *site, objects []*source.Object, na
 	if at.ephemeral, err = t.start(ctx, log, s); err != nil {
 		return nil, err
 	}
+	at.operator = at.ephemeral.RESTConfig()
 	said, err := at.ephemeral.Apply(ctx, objects, cluster.ApplyOptions{Namespace: namespace, Log: log, List: cluster.ListOptions{Progress: progress(s)}})
 	if err != nil {
 		return nil, &exitError{exitIncomplete, fmt.Errorf("applying the manifests: %w", err)}
