@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -67,18 +68,32 @@ func clusterRoles(ctx context.Context, client dynamic.Interface) ([]rbacv1.Clust
 // aggregated says which role the aggregation controller has yet to write. It
 // works out the rules as syncClusterRole of kubernetes/pkg/controller/
 // clusterroleaggregation does, from roles sorted by name. Where all agree
-// there is nothing left to do.
+// there is nothing left to do but to change the order.
 func aggregated(roles []rbacv1.ClusterRole) error {
 	for _, to := range roles {
 		if to.AggregationRule == nil {
 			continue
 		}
 		want, ok := aggregate(to, roles)
-		if ok && !equality.Semantic.DeepEqual(want, to.Rules) {
+		if ok && !sameRules(want, to.Rules) {
 			return fmt.Errorf("ClusterRole '%s' has %d rules, not yet the %d of the roles that it selects", to.Name, len(to.Rules), len(want))
 		}
 	}
 	return nil
+}
+
+// sameRules compares without regard to order. Roles that select each other
+// hand their rules round in ever another order, and the controller may never
+// come to rest. What they allow stays the same.
+func sameRules(a, b []rbacv1.PolicyRule) bool {
+	set := func(rules []rbacv1.PolicyRule) map[string]bool {
+		all := map[string]bool{}
+		for i := range rules {
+			all[rules[i].String()] = true
+		}
+		return all
+	}
+	return maps.Equal(set(a), set(b))
 }
 
 // aggregate gives the rules of an aggregated role; not ok where a selector is
