@@ -2,6 +2,7 @@ package git
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +25,15 @@ type blobs struct {
 // command is a running git cat-file --batch.
 type command struct {
 	*exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
+	in      io.WriteCloser
+	out     *bufio.Reader
+	problem bytes.Buffer // what it says of itself
 }
 
 func (r *Repo) batch(ctx context.Context) *command {
-	return &command{Cmd: r.command(ctx, "cat-file", "--batch")}
+	c := &command{Cmd: r.command(ctx, "cat-file", "--batch")}
+	c.Stderr = &c.problem
+	return c
 }
 
 // blob is the start of a file, and how long the file is.
@@ -117,6 +121,10 @@ func (b *blobs) close() error {
 		return nil
 	}
 	b.err = errors.New("the tree is closed")
-	err := b.running.in.Close()
-	return errors.Join(err, b.running.Wait())
+	err := errors.Join(b.running.in.Close(), b.running.Wait())
+	if text := strings.TrimSpace(b.running.problem.String()); err != nil && text != "" {
+		// Older versions of git give up over a file that a partial clone lacks.
+		return fmt.Errorf("git cat-file: %s; if the clone is partial, make one that is not", text)
+	}
+	return err
 }

@@ -186,6 +186,31 @@ func TestMissingBlob(t *testing.T) {
 	}
 }
 
+// What git says of a file that a partial clone lacks depends on its version:
+// one way or the other, it is said that the clone is partial.
+func TestPartialClone(t *testing.T) {
+	dir := repository(t, "sha1", files)
+	git(t, dir, "config", "uploadpack.allowFilter", "true")
+	clone := filepath.Join(t.TempDir(), "clone")
+	git(t, dir, "clone", "-q", "--filter=blob:none", "--no-checkout", "file://"+dir, clone)
+	repo, err := Open(t.Context(), clone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, err := repo.Commit(t.Context(), "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := repo.Tree(t.Context(), commit, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = fs.ReadFile(tree, "a.yaml")
+	if err = errors.Join(err, tree.Close()); err == nil || !strings.Contains(err.Error(), "partial") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestCommit(t *testing.T) {
 	dir := repository(t, "sha1", files)
 	first := git(t, dir, "rev-parse", "HEAD")
