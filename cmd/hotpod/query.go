@@ -22,6 +22,7 @@ import (
 type queryOptions struct {
 	paths      []string
 	output     string
+	own        bool
 	namespace  string
 	kubernetes string
 	config     string
@@ -36,6 +37,7 @@ type asked struct {
 	worlds    []judged
 	namespace string // the only one of interest, "" for all
 	wide      bool   // tables have columns for everything
+	own       bool   // without what Kubernetes ships
 }
 
 func newQuery(s streams) *cobra.Command {
@@ -55,6 +57,7 @@ An answer from input that could not be read in full ends with exit code 3.`,
 	f.StringArrayVar(&o.paths, "path", nil, "`PATH` of manifests or a snapshot, as for scan; repeatable (default .)")
 	f.StringVarP(&o.output, "output", "o", "table", "`format`: table, wide or json")
 	f.StringVarP(&o.namespace, "namespace", "n", "", "answer for this `namespace` only")
+	f.BoolVar(&o.own, "own", false, "leave out what Kubernetes ships")
 	f.StringVar(&o.kubernetes, "kubernetes-version", "", "`version` of the cluster, where it matters (default 1.37)")
 	f.StringVar(&o.config, "config", ".hotpod.yaml", "configuration `file`; the default need not be there")
 	f.StringVar(&o.target.cluster, "cluster", noCluster, "ask a cluster: none or `context`")
@@ -126,7 +129,7 @@ func (o *queryOptions) read(ctx context.Context, configGiven bool, s streams) (*
 	if minor, wrong := parseMinor(at.version); wrong == nil && first(o.kubernetes, st.config.KubernetesVersion) == "" {
 		st.minor = minor
 	}
-	q := &asked{worlds: st.judgeAll(in.Objects, st.config.Namespace), namespace: o.namespace, wide: o.output == "wide"}
+	q := &asked{worlds: st.judgeAll(in.Objects, st.config.Namespace), namespace: o.namespace, wide: o.output == "wide", own: o.own}
 	problems := in.Problems
 	for _, w := range q.worlds {
 		problems = append(problems, w.problems...)
@@ -151,15 +154,21 @@ type table struct {
 // row is one line of a table, and an object of JSON.
 type row interface {
 	cells(wide bool) []string
-	world() string
+	from() origin
 }
 
-// inWorld names the world of a row, where the input holds several.
-type inWorld struct {
-	World string `json:"world,omitempty"`
+// origin is what all rows tell of what they are about.
+type origin struct {
+	World   string `json:"world,omitempty"` // where the input holds several
+	Shipped bool   `json:"shipped"`         // Kubernetes ships it
 }
 
-func (w inWorld) world() string { return w.World }
+func (o origin) from() origin { return o }
+
+// keep leaves out the rows that nobody asked for.
+func keep[R row](q *asked, rows []R) []R {
+	return slices.DeleteFunc(rows, func(r R) bool { return q.own && r.from().Shipped })
+}
 
 // tabulate makes a table of rows. Without rows there is no table.
 func tabulate[R row](q *asked, title string, columns []string, rows []R) table {
@@ -167,7 +176,7 @@ func tabulate[R row](q *asked, title string, columns []string, rows []R) table {
 	for _, r := range rows {
 		cells := r.cells(q.wide)
 		if len(q.worlds) > 1 {
-			cells = append([]string{r.world()}, cells...)
+			cells = append([]string{r.from().World}, cells...)
 		}
 		t.rows = append(t.rows, cells)
 	}

@@ -44,8 +44,9 @@ func binding(args []string, q *asked) (answer, error) {
 			}
 		}
 	}
+	known := len(all.Bindings) > 0
 	a := q.rolesAndBindings(all)
-	if len(all.Bindings) == 0 {
+	if !known {
 		a.notes = append(a.notes, "the input holds no such binding; a RoleBinding is named NAMESPACE/NAME")
 	}
 	return a, nil
@@ -53,13 +54,12 @@ func binding(args []string, q *asked) (answer, error) {
 
 // listedBinding is a line of the list of bindings.
 type listedBinding struct {
-	inWorld
+	origin
 	Binding  string `json:"binding"`
 	Role     string `json:"role"`
 	Subjects int    `json:"subjects"`
 	Worst    *alarm `json:"worst,omitempty"`
 	At       string `json:"at"`
-	Shipped  bool   `json:"shipped"`
 }
 
 func (b listedBinding) cells(bool) []string {
@@ -76,12 +76,13 @@ func (q *asked) bindings() answer {
 				continue
 			}
 			row := listedBinding{
-				inWorld: inWorld{w.dir}, Binding: b.Ref(), Role: w.bound(b, nil)[0].Role, Subjects: len(grants[b]),
-				Worst: findings[b], At: placeOf(b.Object), Shipped: b.Assumed,
+				origin: origin{w.dir, b.Assumed}, Binding: b.Ref(), Role: w.bound(b, nil)[0].Role, Subjects: len(grants[b]),
+				Worst: findings[b], At: placeOf(b.Object),
 			}
 			rows = append(rows, row)
 		}
 	}
+	rows = keep(q, rows)
 	slices.SortStableFunc(rows, func(a, b listedBinding) int {
 		return cmp.Or(-cmp.Compare(a.Worst.severity(), b.Worst.severity()), cmp.Compare(order(a.Shipped), order(b.Shipped)), cmp.Compare(a.Binding, b.Binding))
 	})

@@ -27,7 +27,7 @@ or environment, and what the pod may do to its node.`,
 
 // runner is a line of pods: a workload and one token that it mounts, if any.
 type runner struct {
-	inWorld
+	origin
 	Workload   string   `json:"workload"`
 	Account    string   `json:"account"`
 	Mount      string   `json:"mount"` // automount, projected, secret or none
@@ -70,7 +70,7 @@ func nameOf(w *rbac.Workload) string { return w.Object.Kind + ":" + w.Namespace 
 func (j judged) runners(w *rbac.Workload, f *alarm) []runner {
 	spec := readPodSpec(w)
 	r := runner{
-		inWorld: inWorld{j.dir}, Workload: nameOf(w), Account: w.Namespace + "/" + w.Spec.AccountName(), Mount: "none",
+		origin: origin{World: j.dir}, Workload: nameOf(w), Account: w.Namespace + "/" + w.Spec.AccountName(), Mount: "none",
 		Worst: f, At: placeOf(w.Object, w.AccountPath()...), Secrets: spec.secrets(), Privileges: spec.privileges(),
 	}
 	if len(w.Tokens) == 0 {

@@ -35,13 +35,12 @@ func role(args []string, q *asked) (answer, error) {
 
 // listedRole is a line of the list of roles.
 type listedRole struct {
-	inWorld
+	origin
 	Role     string `json:"role"`
 	Rules    int    `json:"rules"`
 	Bindings int    `json:"bindings"`
 	Worst    *alarm `json:"worst,omitempty"`
 	At       string `json:"at"`
-	Shipped  bool   `json:"shipped"`
 }
 
 func (r listedRole) cells(bool) []string {
@@ -61,12 +60,13 @@ func (q *asked) roles() answer {
 		for _, r := range w.Model.Roles {
 			if q.keepNamespace(r.Namespace) {
 				rows = append(rows, listedRole{
-					inWorld: inWorld{w.dir}, Role: r.Ref(), Rules: len(r.Rules), Bindings: count[r],
-					Worst: findings[r], At: placeOf(r.Object), Shipped: r.Assumed,
+					origin: origin{w.dir, r.Assumed}, Role: r.Ref(), Rules: len(r.Rules), Bindings: count[r],
+					Worst: findings[r], At: placeOf(r.Object),
 				})
 			}
 		}
 	}
+	rows = keep(q, rows)
 	slices.SortStableFunc(rows, func(a, b listedRole) int {
 		return cmp.Or(-cmp.Compare(a.Worst.severity(), b.Worst.severity()), cmp.Compare(order(a.Shipped), order(b.Shipped)), cmp.Compare(a.Role, b.Role))
 	})
@@ -75,7 +75,7 @@ func (q *asked) roles() answer {
 
 // stated is a rule of a role.
 type stated struct {
-	inWorld
+	origin
 	Role string `json:"role"`
 	rights
 }
@@ -84,13 +84,12 @@ func (s stated) cells(bool) []string { return append([]string{s.Role}, s.rights.
 
 // bound is a subject that a binding binds to a role.
 type bound struct {
-	inWorld
+	origin
 	Binding   string `json:"binding"`
 	Namespace string `json:"namespace"`
 	Role      string `json:"role"`
 	Subject   string `json:"subject"`
 	At        string `json:"at"`
-	Shipped   bool   `json:"shipped"`
 }
 
 func (b bound) cells(bool) []string {
@@ -132,6 +131,7 @@ func (q *asked) role(namespace, name string) answer {
 }
 
 func (q *asked) rolesAndBindings(all roleAnswer) answer {
+	all.Rules, all.Bindings = keep(q, all.Rules), keep(q, all.Bindings)
 	return answer{data: all, tables: []table{
 		tabulate(q, "Rules", []string{"ROLE", "VERBS", "RESOURCES", "NAMES", "RULE"}, all.Rules),
 		tabulate(q, "Bindings", []string{"BINDING", "NAMESPACE", "ROLE", "SUBJECT", "AT"}, all.Bindings),
@@ -141,7 +141,7 @@ func (q *asked) rolesAndBindings(all roleAnswer) answer {
 func (j judged) stated(r *rbac.Role) []stated {
 	var all []stated
 	for i := range r.Rules {
-		all = append(all, stated{inWorld{j.dir}, marked(r.Ref(), r.Assumed), rightsOf(&r.Rules[i])})
+		all = append(all, stated{origin{j.dir, r.Assumed}, marked(r.Ref(), r.Assumed), rightsOf(&r.Rules[i])})
 	}
 	return all
 }
@@ -162,8 +162,8 @@ func (j judged) grants() map[*rbac.Binding][]rbac.Grant {
 // bound lists the subjects of a binding; one that has none is listed without.
 func (j judged) bound(b *rbac.Binding, grants []rbac.Grant) []bound {
 	row := bound{
-		inWorld: inWorld{j.dir}, Binding: b.Ref(), Namespace: cmp.Or(b.Namespace, everywhere),
-		Role: b.RoleRef.Kind + ":" + b.RoleRef.Name, At: placeOf(b.Object), Shipped: b.Assumed,
+		origin: origin{j.dir, b.Assumed}, Binding: b.Ref(), Namespace: cmp.Or(b.Namespace, everywhere),
+		Role: b.RoleRef.Kind + ":" + b.RoleRef.Name, At: placeOf(b.Object),
 	}
 	if b.RoleRef.Kind == "Role" {
 		row.Role = "Role:" + b.Namespace + "/" + b.RoleRef.Name

@@ -44,12 +44,10 @@ func subject(args []string, q *asked) (answer, error) {
 
 // holder is a line of the list of subjects.
 type holder struct {
-	inWorld
+	origin
 	Subject  string `json:"subject"`
 	Bindings int    `json:"bindings"`
 	Worst    *alarm `json:"worst,omitempty"`
-	// Shipped tells that Kubernetes ships all of its bindings.
-	Shipped bool `json:"shipped"`
 
 	subject rbac.Subject
 }
@@ -72,6 +70,7 @@ func (q *asked) subjects(kind string) answer {
 			}
 		}
 	}
+	rows = keep(q, rows)
 	slices.SortStableFunc(rows, func(a, b holder) int {
 		return cmp.Or(-cmp.Compare(a.Worst.severity(), b.Worst.severity()), cmp.Compare(order(a.Shipped), order(b.Shipped)), cmp.Compare(a.Subject, b.Subject))
 	})
@@ -106,7 +105,7 @@ func (j judged) holders() []holder {
 	}
 	var rows []holder
 	for _, key := range slices.Sorted(maps.Keys(definitions)) {
-		h := holder{inWorld: inWorld{j.dir}, Subject: key, Worst: findings[key], subject: definitions[key][0]}
+		h := holder{origin: origin{World: j.dir}, Subject: key, Worst: findings[key], subject: definitions[key][0]}
 		bindings := map[*rbac.Binding]bool{}
 		h.Shipped = true
 		for _, s := range definitions[key] {
@@ -124,14 +123,13 @@ func (j judged) holders() []holder {
 
 // right is a line about one subject: a rule that it has.
 type right struct {
-	inWorld
+	origin
 	rights
 	Namespace string `json:"namespace"`
 	Through   string `json:"through,omitempty"` // the group that has it
 	Binding   string `json:"binding"`
 	BindingAt string `json:"bindingAt"`
 	Role      string `json:"role"`
-	Shipped   bool   `json:"shipped"`
 }
 
 func (r right) cells(bool) []string {
@@ -158,6 +156,7 @@ func (q *asked) subject(wanted rbac.Subject) answer {
 			}
 		}
 	}
+	rows = keep(q, rows)
 	a := answer{data: rows, tables: []table{tabulate(q, "", []string{"NAMESPACE", "BINDING", "ROLE", "THROUGH", "VERBS", "RESOURCES", "NAMES", "RULE"}, rows)}}
 	if !known {
 		a.notes = append(a.notes, fmt.Sprintf("no binding names %s", wanted))
@@ -168,8 +167,8 @@ func (q *asked) subject(wanted rbac.Subject) answer {
 // rights are the rules that a grant gives to a subject.
 func (j judged) rights(g rbac.Grant, to rbac.Subject) []right {
 	r := right{
-		inWorld: inWorld{j.dir}, Namespace: cmp.Or(g.Binding.Namespace, everywhere),
-		Binding: g.Binding.Ref(), BindingAt: placeOf(g.Binding.Object, "subjects", g.SubjectIndex), Shipped: g.Binding.Assumed,
+		origin: origin{j.dir, g.Binding.Assumed}, Namespace: cmp.Or(g.Binding.Namespace, everywhere),
+		Binding: g.Binding.Ref(), BindingAt: placeOf(g.Binding.Object, "subjects", g.SubjectIndex),
 	}
 	if g.Subject.Key() != to.Key() {
 		r.Through = g.Subject.Key()

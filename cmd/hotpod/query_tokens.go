@@ -32,7 +32,7 @@ never shown, and none is ever asked of a cluster.`,
 
 // token is a line of tokens.
 type token struct {
-	inWorld
+	origin
 	Holder   string  `json:"holder"`
 	Subject  string  `json:"subject,omitempty"`
 	Mount    string  `json:"mount"` // automount, projected, secret; token or bootstrap for a Secret itself
@@ -82,7 +82,7 @@ func holdsToken(s *rbac.TokenSecret) bool {
 func (j judged) mounts(w *rbac.Workload) []token {
 	var all []token
 	for _, t := range w.Tokens {
-		row := token{inWorld: inWorld{j.dir}, Holder: nameOf(w), Subject: t.Subject.Key(), Mount: string(t.Mount), At: placeOf(w.Object, t.Path...), Audience: ownAudience}
+		row := token{origin: origin{World: j.dir}, Holder: nameOf(w), Subject: t.Subject.Key(), Mount: string(t.Mount), At: placeOf(w.Object, t.Path...), Audience: ownAudience}
 		switch t.Mount {
 		case rbac.Automount:
 			row.Expires = automounted.String()
@@ -101,7 +101,7 @@ func (j judged) mounts(w *rbac.Workload) []token {
 			}
 			path := append(slices.Clone(w.SpecPath), "volumes", i, "projected", "sources", k, "serviceAccountToken")
 			all = append(all, token{
-				inWorld: inWorld{j.dir}, Holder: nameOf(w), Subject: rbac.Account(w.Namespace, w.Spec.AccountName()).Key(),
+				origin: origin{World: j.dir}, Holder: nameOf(w), Subject: rbac.Account(w.Namespace, w.Spec.AccountName()).Key(),
 				Mount: string(rbac.Projected), Audience: cmp.Or(s.Token.Audience, ownAudience),
 				Expires: cmp.Or(time.Duration(s.Token.Seconds)*time.Second, projected).String(), At: placeOf(w.Object, path...),
 			})
@@ -112,7 +112,7 @@ func (j judged) mounts(w *rbac.Workload) []token {
 
 // kept is a Secret that holds a token.
 func (j judged) kept(s *rbac.TokenSecret) token {
-	row := token{inWorld: inWorld{j.dir}, Holder: "Secret:" + s.Namespace + "/" + s.Object.Name, Mount: "bootstrap", Audience: ownAudience, Expires: "as it says", At: placeOf(s.Object)}
+	row := token{origin: origin{World: j.dir}, Holder: "Secret:" + s.Namespace + "/" + s.Object.Name, Mount: "bootstrap", Audience: ownAudience, Expires: "as it says", At: placeOf(s.Object)}
 	if s.Type == corev1.SecretTypeServiceAccountToken {
 		row.Mount, row.Expires = "token", "never"
 		if s.Account != "" {

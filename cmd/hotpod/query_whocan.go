@@ -32,7 +32,7 @@ as /metrics is asked about as it is.`,
 
 // permission is a line of who-can: one witness.
 type permission struct {
-	inWorld
+	origin
 	Subject   string   `json:"subject"`
 	Namespace string   `json:"namespace"` // "*" is all
 	Names     []string `json:"names,omitempty"`
@@ -40,8 +40,6 @@ type permission struct {
 	BindingAt string   `json:"bindingAt"`
 	Role      string   `json:"role"`
 	RuleAt    string   `json:"ruleAt"`
-	// Shipped tells that Kubernetes ships the binding.
-	Shipped bool `json:"shipped"`
 }
 
 func (p permission) cells(bool) []string {
@@ -65,11 +63,13 @@ func whoCan(args []string, q *asked) (answer, error) {
 			}
 		}
 	}
+	nobody := len(rows) == 0
+	rows = keep(q, rows)
 	slices.SortStableFunc(rows, func(a, b permission) int {
 		return cmp.Or(cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Binding, b.Binding))
 	})
 	a := answer{data: rows, tables: []table{tabulate(q, "", []string{"SUBJECT", "NAMESPACE", "NAMES", "BINDING", "ROLE", "RULE"}, rows)}}
-	if len(rows) == 0 {
+	if nobody {
 		a.notes = append(a.notes, "no binding allows that; members of the group system:masters may do everything")
 	}
 	return a, nil
@@ -98,9 +98,9 @@ func (q *asked) allowed(w judged, g rbac.Grant, a rbac.Action) []permission {
 			continue
 		}
 		all = append(all, permission{
-			inWorld: inWorld{w.dir}, Subject: g.Subject.Key(), Namespace: cmp.Or(g.Binding.Namespace, everywhere), Names: names,
+			origin: origin{w.dir, g.Binding.Assumed}, Subject: g.Subject.Key(), Namespace: cmp.Or(g.Binding.Namespace, everywhere), Names: names,
 			Binding: g.Binding.Ref(), BindingAt: placeOf(g.Binding.Object, "subjects", g.SubjectIndex),
-			Role: g.Role.Ref(), RuleAt: placeOf(rule.Object, "rules", rule.Index, "verbs", verbIndex(rule, a.Verb)), Shipped: g.Binding.Assumed,
+			Role: g.Role.Ref(), RuleAt: placeOf(rule.Object, "rules", rule.Index, "verbs", verbIndex(rule, a.Verb)),
 		})
 	}
 	return all
