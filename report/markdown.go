@@ -231,16 +231,13 @@ func (r *Report) link(text string, l Location) string {
 	return fmt.Sprintf("[%s](%s)", text, address)
 }
 
-// address is where the line can be read in a browser, "" if that is not known.
+// address is where the line can be read in a browser, "" if that is not known
+// or if there is no line, as of an object that only a cluster has.
 func (r *Report) address(l Location) string {
-	if r.Blob == "" || l.Path == "" {
+	if r.Blob == "" || l.Line == 0 {
 		return ""
 	}
-	address := strings.TrimSuffix(r.Blob, "/") + "/" + r.uri(l.Path)
-	if l.Line > 0 {
-		address += fmt.Sprintf("#L%d", l.Line)
-	}
-	return address
+	return fmt.Sprintf("%s/%s#L%d", strings.TrimSuffix(r.Blob, "/"), r.uri(l.Path), l.Line)
 }
 
 // graphs draws the ways to results, one graph each, the first of them open.
