@@ -32,6 +32,7 @@ test: ## run the tests of the main module
 lint: $(golangci-lint) $(actionlint) $(npm) ## check Go code, workflows, action.yml and shell scripts
 	$(golangci-lint) run
 	$(actionlint)
+	e2e/docs/workflows.sh $(actionlint)
 	node e2e/sarif/node_modules/@action-validator/cli/cli.mjs action.yml
 	shellcheck .ci/run $$(git ls-files '*.sh')
 
