@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/hotpod-dev/hotpod/report"
 )
 
 // The same input gives the same bytes, whatever the order of files or CPUs.
@@ -55,8 +57,8 @@ func scanAll(t *testing.T, files []string) map[string][]byte {
 	t.Helper()
 	dir := t.TempDir()
 	args := []string{"scan"}
-	formats := []string{"text", "json", "sarif", "github"}
-	for _, f := range formats {
+	formats := report.Formats()
+	for f := range formats {
 		args = append(args, "-o", f+"="+filepath.Join(dir, f))
 	}
 	var stderr bytes.Buffer
@@ -65,7 +67,7 @@ func scanAll(t *testing.T, files []string) map[string][]byte {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	all := map[string][]byte{"stderr": stderr.Bytes()}
-	for _, f := range formats {
+	for f := range formats {
 		text, err := os.ReadFile(filepath.Join(dir, f))
 		if err != nil {
 			t.Fatal(err)
