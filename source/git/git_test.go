@@ -63,13 +63,13 @@ func git(t *testing.T, dir string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func open(t *testing.T, dir, rev string, limit int64) (*Repo, *Tree) {
+func open(t *testing.T, dir string, limit int64) (*Repo, *Tree) {
 	t.Helper()
 	repo, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit, err := repo.Commit(t.Context(), rev)
+	commit, err := repo.Commit(t.Context(), "HEAD")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestTreeIsAFileSystem(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			dir := repository(t, format, files)
 			write(t, dir, map[string]string{"a.yaml": "changed since\n", "later.yaml": "x: 1\n"})
-			repo, tree := open(t, dir, "HEAD", 1<<20)
+			repo, tree := open(t, dir, 1<<20)
 			if err := fstest.TestFS(tree, "a.yaml", "empty.yaml", "dir/b.yaml", "dir/deep/c.yaml", "link.yaml", "linked"); err != nil {
 				t.Error(err)
 			}
@@ -134,7 +134,7 @@ func TestLinks(t *testing.T) {
 		"through.yaml":    "-> alias/a.yaml",
 		"alias":           "-> sub",
 	})
-	_, tree := open(t, dir, "HEAD", 1<<20)
+	_, tree := open(t, dir, 1<<20)
 	for _, name := range []string{"out.yaml", "absolute.yaml", "loop.yaml"} {
 		if text, err := fs.ReadFile(tree, name); err == nil {
 			t.Errorf("%s leads to %q", name, text)
@@ -159,7 +159,7 @@ func TestLinks(t *testing.T) {
 
 func TestLongFileIsCut(t *testing.T) {
 	dir := repository(t, "sha1", files)
-	_, tree := open(t, dir, "HEAD", 10)
+	_, tree := open(t, dir, 10)
 	for range 2 { // and the stream of the other files is not lost
 		if text, err := fs.ReadFile(tree, "dir/deep/c.yaml"); err != nil || len(text) != 11 {
 			t.Errorf("%d bytes of a file, %v; want one more than the limit of 10", len(text), err)
@@ -176,7 +176,7 @@ func TestMissingBlob(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, ".git", "objects", id[:2], id[2:])); err != nil {
 		t.Fatal(err)
 	}
-	_, tree := open(t, dir, "HEAD", 1<<20)
+	_, tree := open(t, dir, 1<<20)
 	var missing *missingError
 	if _, err := fs.ReadFile(tree, "a.yaml"); !errors.As(err, &missing) {
 		t.Errorf("the error is %v", err)
@@ -223,7 +223,7 @@ func TestCommit(t *testing.T) {
 	git(t, dir, "merge", "-q", "--no-ff", "-m", "merge", "side")
 	git(t, dir, "tag", "-a", "v1", "-m", "tag")
 
-	repo, _ := open(t, dir, "HEAD", 1)
+	repo, _ := open(t, dir, 1)
 	for rev, want := range map[string]string{"HEAD^1": target, "HEAD^2": side, "side": side, first: first, "v1^1": target} {
 		if got, err := repo.Commit(t.Context(), rev); err != nil || got != want {
 			t.Errorf("%s is %s, %v; want %s", rev, got, err, want)
@@ -249,7 +249,7 @@ func TestShallow(t *testing.T) {
 	git(t, dir, "commit", "-q", "--allow-empty", "-m", "two")
 	clone := t.TempDir()
 	git(t, clone, "clone", "-q", "--depth=1", "file://"+dir, "c")
-	repo, _ := open(t, filepath.Join(clone, "c"), "HEAD", 1)
+	repo, _ := open(t, filepath.Join(clone, "c"), 1)
 	for _, rev := range []string{"HEAD^1", first} {
 		if got, err := repo.Commit(t.Context(), rev); !errors.Is(err, ErrShallow) {
 			t.Errorf("%s is %s, %v; want that the clone is shallow", rev, got, err)
@@ -287,7 +287,7 @@ func TestNothingRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, tree := open(t, dir, "HEAD", 1<<20)
+	_, tree := open(t, dir, 1<<20)
 	if text, err := fs.ReadFile(tree, "a.yaml"); err != nil || !bytes.Equal(text, []byte("a: 1\n")) {
 		t.Errorf("a file holds %q, %v", text, err)
 	}
