@@ -17,6 +17,7 @@ import (
 type Options struct {
 	// Namespace is that of namespaced objects that name none; "" is default.
 	Namespace string
+	Shared    *Shared // with other models of partly the same objects; it may be nil
 }
 
 // Build makes the model of one cluster from its objects and from what
@@ -26,6 +27,7 @@ type Options struct {
 func Build(objects []*source.Object, o Options) (*Model, []source.Problem) {
 	b := builder{
 		namespace:  cmp.Or(o.Namespace, "default"),
+		shared:     o.Shared,
 		model:      &Model{grants: map[Subject][]Grant{}},
 		roles:      map[string][]*Role{},
 		accounts:   map[Subject][]*ServiceAccount{},
@@ -58,6 +60,7 @@ func sorted(objects []*source.Object) []*source.Object {
 
 type builder struct {
 	namespace string
+	shared    *Shared
 	model     *Model
 	problems  []source.Problem
 

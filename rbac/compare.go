@@ -37,7 +37,7 @@ type scope struct {
 type files struct {
 	accounts  map[Subject][]string
 	roles     map[string][]string
-	workloads map[string][]string
+	workloads map[string][]*Workload
 	bindings  map[string]bool
 }
 
@@ -47,7 +47,7 @@ func Compare(base, head *Model) *Comparison {
 }
 
 func filesOf(m *Model) files {
-	f := files{map[Subject][]string{}, map[string][]string{}, map[string][]string{}, map[string]bool{}}
+	f := files{map[Subject][]string{}, map[string][]string{}, map[string][]*Workload{}, map[string]bool{}}
 	for _, a := range m.Accounts {
 		s := a.Subject.plain()
 		f.accounts[s] = append(f.accounts[s], a.Object.Origin.Path)
@@ -56,7 +56,7 @@ func filesOf(m *Model) files {
 		f.roles[r.Ref()] = append(f.roles[r.Ref()], r.Object.Origin.Path)
 	}
 	for _, w := range m.Workloads {
-		f.workloads[w.key()] = append(f.workloads[w.key()], w.Object.Origin.Path)
+		f.workloads[w.key()] = append(f.workloads[w.key()], w)
 	}
 	for _, b := range m.Bindings {
 		f.bindings[bindingPath(b)] = true
@@ -129,11 +129,11 @@ func (c *Comparison) undefined(s Subject) []Subject {
 	return all
 }
 
-// Lacked gives those of some powers of a subject that it did not have.
+// Lacked gives those parts of some powers of a subject that it did not have.
 func (c *Comparison) Lacked(s Subject, powers []Power) []Power {
 	var fewest []Power
 	for i, b := range c.before(s) {
-		lacked := lacking(powers, func(p Power) bool { return allow(c.rules(b, p.Namespace, bindingPath(p.Binding)), p) })
+		lacked := beyond(powers, func(p Power) []rbacv1.PolicyRule { return c.rules(b, p.Namespace, bindingPath(p.Binding)) })
 		if i == 0 || len(lacked) < len(fewest) {
 			fewest = lacked
 		}
@@ -145,6 +145,18 @@ func lacking(powers []Power, had func(Power) bool) []Power {
 	var all []Power
 	for _, p := range powers {
 		if !had(p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// beyond gives the parts of powers that no rule allows.
+func beyond(powers []Power, rules func(Power) []rbacv1.PolicyRule) []Power {
+	var all []Power
+	for _, p := range powers {
+		_, parts := validation.Covers(rules(p), []rbacv1.PolicyRule{p.Can})
+		for _, p.Can = range parts {
 			all = append(all, p)
 		}
 	}
@@ -262,12 +274,13 @@ func (c *Comparison) LackedByShipped(names []string, powers []Power) []Power {
 	})
 }
 
-// LackedByPods gives those of some powers which no token gave that the pods of
-// a workload carried, and tells whether they carried any.
+// LackedByPods gives those parts of some powers which no token gave that the
+// pods of a workload carried, and tells whether they carried any.
 func (c *Comparison) LackedByPods(w *Workload, powers []Power) (lacked []Power, carried bool) {
-	from := sameDefinition(w.Object.Origin.Path, c.headFiles.workloads[w.key()], c.baseFiles.workloads[w.key()])
-	for _, b := range c.base.Workloads {
-		if b.key() != w.key() || !slices.Contains(from, b.Object.Origin.Path) {
+	base := c.baseFiles.workloads[w.key()]
+	from := sameDefinition(w.Object.Origin.Path, workloadPaths(c.headFiles.workloads[w.key()]), workloadPaths(base))
+	for _, b := range base {
+		if !slices.Contains(from, b.Object.Origin.Path) {
 			continue
 		}
 		for _, t := range b.Tokens {
@@ -280,8 +293,28 @@ func (c *Comparison) LackedByPods(w *Workload, powers []Power) (lacked []Power, 
 	return powers, carried
 }
 
-// sameObject tells whether two models have an object from the same text:
-// the same object, or what Kubernetes ships.
-func sameObject(a, b *source.Object) bool {
-	return a == b || (a.Origin.Path == "" && b.Origin.Path == "" && a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name)
+func workloadPaths(all []*Workload) []string {
+	var paths []string
+	for _, w := range all {
+		paths = append(paths, w.Object.Origin.Path)
+	}
+	return paths
+}
+
+// Same tells whether two witnesses, of the base and of head, are one: the same
+// rule of the same role in the same binding, for the same subject.
+func (w Witness) Same(as Witness) bool {
+	if w.Rule == nil || as.Rule == nil || w.Rule.Index != as.Rule.Index || !SameObject(w.Rule.Object, as.Rule.Object) {
+		return false
+	}
+	if w.Binding == nil || as.Binding == nil {
+		return w.Binding == as.Binding
+	}
+	return w.Subject == as.Subject && SameObject(w.Binding.Object, as.Binding.Object)
+}
+
+// SameObject tells whether two models have an object from the same place and
+// of the same content.
+func SameObject(a, b *source.Object) bool {
+	return a == b || (a.Origin.Path == b.Origin.Path && a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name && a.Equal(b))
 }

@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -79,11 +80,11 @@ func (c *Comparison) gains(s Subject) []Access {
 // bindings of before: most of a change leaves most subjects alone.
 func (c *Comparison) sameGrants(s Subject) bool {
 	return slices.EqualFunc(c.head.grants[s], c.base.grants[s], func(a, b Grant) bool {
-		if (a.Role == nil) != (b.Role == nil) || !sameObject(a.Binding.Object, b.Binding.Object) {
+		if (a.Role == nil) != (b.Role == nil) || !SameObject(a.Binding.Object, b.Binding.Object) {
 			return false
 		}
 		return a.Role == nil || slices.EqualFunc(a.Role.Rules, b.Role.Rules, func(x, y Rule) bool {
-			return x.Index == y.Index && sameObject(x.Object, y.Object)
+			return x.Index == y.Index && SameObject(x.Object, y.Object)
 		})
 	})
 }
@@ -237,4 +238,35 @@ func merged(all []Access, field func(*Access) *[]string) []Access {
 func compareAccess(a, b Access) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource),
 		cmp.Compare(a.Path, b.Path), slices.Compare(a.Names, b.Names), slices.Compare(a.Verbs, b.Verbs))
+}
+
+// maxWords is how many of several powers are named.
+const maxWords = 5
+
+// Words names powers, such as: get, list secrets; create deployments.apps.
+func Words(powers []Power) string {
+	var all []Access
+	for _, p := range powers {
+		for _, part := range parts(p.Can) {
+			all = append(all, access(Power{Can: part, Namespace: p.Namespace}))
+		}
+	}
+	var words []string
+	for _, a := range grouped(all) {
+		what := strings.Join(a.Verbs, ", ") + " " + a.Path + a.Resource
+		if a.Group != "" {
+			what += "." + a.Group
+		}
+		if len(a.Names) > 0 {
+			what += " named '" + strings.Join(a.Names, "', '") + "'"
+		}
+		if !slices.Contains(words, what) {
+			words = append(words, what)
+		}
+	}
+	list := strings.Join(words[:min(len(words), maxWords)], "; ")
+	if more := len(words) - maxWords; more > 0 {
+		list += fmt.Sprintf("; and %d more", more)
+	}
+	return list
 }

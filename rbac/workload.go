@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	kjson "sigs.k8s.io/json"
 
@@ -117,39 +118,71 @@ var specPaths = [][]any{
 
 // addWorkload enters an object that makes pods, if it is one.
 func (b *builder) addWorkload(o *source.Object) {
+	specs, err := b.shared.podSpecs(o)
+	if err != nil {
+		b.problem(o.At(), true, err)
+	}
+	for _, s := range specs {
+		if s.err != nil {
+			b.problem(o.At(s.path...), true, fmt.Errorf("%s: the pod spec is not readable: %w", o, s.err))
+		}
+		b.model.Workloads = append(b.model.Workloads, &Workload{Object: o, Namespace: b.namespaceOf(o), SpecPath: s.path, Spec: s.spec})
+	}
+}
+
+// Shared lets several models share what they read of the same objects, which
+// costs most of the time of a build. The zero value is ready.
+type Shared struct {
+	specs sync.Map // *source.Object: func() ([]podSpec, error)
+}
+
+// podSpec is a pod spec of an object; err says what of it is not readable.
+type podSpec struct {
+	path []any
+	spec PodSpec
+	err  error
+}
+
+func (s *Shared) podSpecs(o *source.Object) ([]podSpec, error) {
+	if s == nil {
+		return podSpecs(o)
+	}
+	read, _ := s.specs.LoadOrStore(o, sync.OnceValues(func() ([]podSpec, error) { return podSpecs(o) }))
+	return read.(func() ([]podSpec, error))()
+}
+
+// podSpecs reads the pod specs of an object that makes pods.
+func podSpecs(o *source.Object) ([]podSpec, error) {
 	paths := specPaths
 	switch {
 	case o.Group() == "" && o.Kind == "Pod":
 		paths = [][]any{{"spec"}}
 	case o.Group() == "" && o.Kind == "PodTemplate":
-		return // nothing runs it
+		return nil, nil // nothing runs it
 	}
 	var raw map[string]any
+	if err := o.Decode(&raw); err != nil {
+		return nil, err
+	}
+	var all []podSpec
 	for _, path := range paths {
-		if raw == nil {
-			if err := o.Decode(&raw); err != nil {
-				b.problem(o.At(), true, err)
-				return
-			}
-		}
 		spec, _ := dig(raw, path).(map[string]any)
 		if _, hasContainers := spec["containers"].([]any); hasContainers && !fragment(o, raw, spec) {
-			b.addPodSpec(o, path, spec)
+			s := podSpec{path: path}
+			s.err = s.spec.read(spec)
+			all = append(all, s)
 		}
 	}
+	return all, nil
 }
 
-// addPodSpec enters a workload whose pod spec stands at path.
-func (b *builder) addPodSpec(o *source.Object, path []any, spec map[string]any) {
-	w := &Workload{Object: o, Namespace: b.namespaceOf(o), SpecPath: path}
+// read takes what counts of a decoded spec.
+func (s *PodSpec) read(spec map[string]any) error {
 	text, err := json.Marshal(spec)
-	if err == nil {
-		err = kjson.UnmarshalCaseSensitivePreserveInts(text, &w.Spec)
-	}
 	if err != nil {
-		b.problem(o.At(path...), true, fmt.Errorf("%s: the pod spec is not readable: %w", o, err))
+		return err
 	}
-	b.model.Workloads = append(b.model.Workloads, w)
+	return kjson.UnmarshalCaseSensitivePreserveInts(text, s)
 }
 
 // dig walks down fields and indexes of decoded JSON.

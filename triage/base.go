@@ -14,23 +14,33 @@ type World struct {
 	Findings []*checks.Finding
 }
 
-// Added are the findings that a change brought about, each with the powers
-// that nobody of its identity had before.
-type Added map[*checks.Finding][]rbac.Power
+// Added are the findings that a change brought about.
+type Added map[*checks.Finding]Addition
+
+// Addition is what is new about a finding: powers that nobody of its identity
+// had before. More says that the finding was there, with fewer of them.
+type Addition struct {
+	Powers []rbac.Power
+	More   bool
+}
 
 // Compare tells which findings of a world say that somebody may do something
 // that nobody of that identity could do in the world before. Renaming, moving
 // and rewriting a manifest adds nothing, whatever it does to fingerprints.
 // With the worlds the other way round it tells what is gone.
 func Compare(base, head World) Added {
-	c := comparer{rbac.Compare(base.Model, head.Model), map[*checks.Check][]*checks.Finding{}}
+	c := comparer{rbac.Compare(base.Model, head.Model), map[*checks.Check][]*checks.Finding{}, map[string][]*checks.Finding{}}
 	for _, f := range base.Findings {
 		c.base[f.Check] = append(c.base[f.Check], f)
+		c.byFile[fileKey(f)] = append(c.byFile[fileKey(f)], f)
 	}
 	added := Added{}
 	for _, f := range head.Findings {
+		if slices.ContainsFunc(c.byFile[fileKey(f)], func(b *checks.Finding) bool { return identical(b, f) }) {
+			continue
+		}
 		if lacked, had := c.had(f); !had || c.raised(f) {
-			added[f] = lacked
+			added[f] = Addition{Powers: lacked, More: len(c.same(f)) > 0}
 		}
 	}
 	return added
@@ -41,7 +51,7 @@ func Unknown(findings []*checks.Finding, known map[string]bool) Added {
 	added := Added{}
 	for _, f := range findings {
 		if !known[Fingerprint(f)] {
-			added[f] = nil
+			added[f] = Addition{}
 		}
 	}
 	return added
@@ -49,7 +59,25 @@ func Unknown(findings []*checks.Finding, known map[string]bool) Added {
 
 type comparer struct {
 	*rbac.Comparison
-	base map[*checks.Check][]*checks.Finding
+	base   map[*checks.Check][]*checks.Finding
+	byFile map[string][]*checks.Finding
+}
+
+// fileKey is shared by few findings, among them those that may be identical.
+func fileKey(f *checks.Finding) string { return f.Check.ID + " " + f.Primary.Object.Origin.Path }
+
+// identical tells at a glance that a finding is that of the base with nothing
+// about it changed, as most are: then no question is left to the models.
+func identical(b, f *checks.Finding) bool {
+	if b.Subject != f.Subject || b.Severity != f.Severity || b.Reach != f.Reach || (b.Workload == nil) != (f.Workload == nil) {
+		return false
+	}
+	if b.Workload != nil && !rbac.SameObject(b.Workload.Object, f.Workload.Object) {
+		return false
+	}
+	return len(f.Powers) > 0 && slices.EqualFunc(b.Powers, f.Powers, func(x, y rbac.Power) bool {
+		return x.Namespace == y.Namespace && x.Same(y.Witness)
+	})
 }
 
 // had tells whether what a finding says was so before, and else which powers
@@ -114,13 +142,17 @@ func sameParty(b, f *checks.Finding) bool {
 	return b.Subject.Key() == f.Subject.Key() || (b.Subject.Kind == "Group" && slices.Contains(f.Subject.Groups(), b.Subject.Name))
 }
 
-// place puts a new finding on the element that the change touched, where there
-// is one: code scanning shows in a pull request what stands on its lines.
-func place(f *checks.Finding, new []rbac.Power, changes *source.Changes) {
-	if changes == nil || changes.Touched(f.Primary.Object, f.Primary.Path...) && len(new) == 0 {
+// tell puts a new finding on the element that the change touched, where there
+// is one: code scanning shows in a pull request what stands on its lines. Where
+// the finding was there before it says what is new about it.
+func (a Addition) tell(f *checks.Finding, changes *source.Changes) {
+	if a.More && len(a.Powers) > 0 {
+		f.More = append([]string{"New is: " + rbac.Words(a.Powers) + "."}, f.More...)
+	}
+	if changes == nil || (len(a.Powers) == 0 && changes.Touched(f.Primary.Object, f.Primary.Path...)) {
 		return
 	}
-	for _, p := range f.Elements(new) {
+	for _, p := range f.Elements(a.Powers) {
 		if changes.Touched(p.Object, p.Path...) {
 			f.MoveTo(p)
 			return

@@ -104,7 +104,7 @@ func (o Options) decisions(findings []*checks.Finding) []Decision {
 	}
 	for _, d := range all {
 		if d.State == New {
-			place(d.Finding, o.Base.Added[d.Finding], o.Base.Changes)
+			o.Base.Added[d.Finding].tell(d.Finding, o.Base.Changes)
 		}
 	}
 	slices.SortFunc(all, func(a, b Decision) int { return checks.Compare(a.Finding, b.Finding) })
