@@ -85,7 +85,7 @@ func (r *Report) annotate(b *strings.Builder, command string, l Location, title,
 func annotationTitle(res Result) string {
 	title := fmt.Sprintf("%s %s", res.Rule, res.Severity)
 	if res.State == triage.Unchanged {
-		title += ", there before"
+		title += " (there before)"
 	}
 	return title
 }

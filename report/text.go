@@ -160,7 +160,7 @@ func (t *textWriter) summary(r *Report) {
 	} else {
 		t.line("%s%s in %s with %s.", count(s.Findings, "finding"), bySeverity(s), count(s.Files, "file"), count(s.Objects, "object"))
 		if r.Base != "" {
-			t.line("Compared with %s: %s new, %d were there before.", Clean(r.Base), count(s.New, "finding"), s.Findings-s.New)
+			t.line("Compared with %s: %s new, %d there before.", Clean(r.Base), count(s.New, "finding"), s.Findings-s.New)
 		}
 		t.line("%s at or above the threshold (--fail-on %s).", count(s.Failing, kind), s.FailOn)
 	}
