@@ -80,7 +80,7 @@ func autoBase(ctx context.Context, s streams) (*base, error) {
 	if err != nil {
 		return nil, deepen(err)
 	}
-	return commitBase(ctx, repo, commit, f.name)
+	return commitBase(ctx, repo, commit, f.name), nil
 }
 
 // findAuto chooses the base by what GitHub says has happened.

@@ -30,9 +30,10 @@ type base struct {
 
 // baseTree is a file system that stands for a folder of the machine.
 type baseTree struct {
-	dir    string // the folder that it stands for, absolute
-	sub    func(dir string) (fs.FS, error)
+	dir    string         // the folder that it stands for, absolute
 	memory *source.Memory // shared with the scan
+	open   func() error   // before the rest is used
+	sub    func(dir string) (fs.FS, error)
 	close  func() error
 }
 
@@ -96,7 +97,7 @@ func revision(ctx context.Context, rev string) (*base, error) {
 	if err != nil {
 		return nil, deepen(err)
 	}
-	return commitBase(ctx, repo, commit, rev)
+	return commitBase(ctx, repo, commit, rev), nil
 }
 
 func openRepo(ctx context.Context) (*git.Repo, error) {
@@ -115,17 +116,26 @@ func deepen(err error) error {
 	return err
 }
 
-func commitBase(ctx context.Context, repo *git.Repo, commit, name string) (*base, error) {
-	tree, err := repo.Tree(ctx, commit, source.DefaultLimits().FileBytes)
-	if err != nil {
-		return nil, err
-	}
-	if short := commit[:12]; !strings.HasPrefix(name, short) {
-		name = fmt.Sprintf("%s (%s)", name, short)
-	} else {
+// commitBase lists the tree of a commit while the scan is already reading.
+func commitBase(ctx context.Context, repo *git.Repo, commit, name string) *base {
+	if short := commit[:12]; strings.HasPrefix(name, short) {
 		name = short
+	} else {
+		name = fmt.Sprintf("%s (%s)", name, short)
 	}
-	return &base{name: name, tree: &baseTree{dir: repo.Top, sub: tree.Sub, memory: source.NewMemory(repo.Sum), close: tree.Close}}, nil
+	var tree *git.Tree
+	var err error
+	listed := make(chan struct{})
+	go func() {
+		tree, err = repo.Tree(ctx, commit, source.DefaultLimits().FileBytes)
+		close(listed)
+	}()
+	return &base{name: name, tree: &baseTree{
+		dir: repo.Top, memory: source.NewMemory(repo.Sum),
+		open:  func() error { <-listed; return err },
+		sub:   func(dir string) (fs.FS, error) { return tree.Sub(dir) },
+		close: func() error { return tree.Close() },
+	}}
 }
 
 // folder takes another folder in place of the working directory; in place of
@@ -158,7 +168,10 @@ func folder(dir string, paths []string) (*base, error) {
 		sum := sha256.Sum256(data)
 		return hex.EncodeToString(sum[:])
 	}
-	return &base{name: filepath.ToSlash(dir), tree: &baseTree{dir: stands, sub: open, memory: source.NewMemory(sum), close: func() error { return nil }}}, nil
+	nothing := func() error { return nil }
+	return &base{name: filepath.ToSlash(dir), tree: &baseTree{
+		dir: stands, memory: source.NewMemory(sum), open: nothing, sub: open, close: nothing,
+	}}, nil
 }
 
 func isDir(name string) bool {
@@ -189,6 +202,9 @@ func (b *base) memory() *source.Memory {
 func (b *base) load(ctx context.Context, head input, o source.Options) error {
 	if b == nil || b.tree == nil {
 		return nil
+	}
+	if err := b.tree.open(); err != nil {
+		return fmt.Errorf("reading the base: %w", err)
 	}
 	var trees []source.Tree
 	for _, t := range head.trees {

@@ -20,9 +20,9 @@ type judged struct {
 	failures []checks.Failure
 }
 
-func (w world) judge(minor int, namespace string) judged {
+func (w world) judge(minor int, o rbac.Options) judged {
 	j := judged{world: w}
-	j.Model, j.problems = rbac.Build(w.objects, rbac.Options{Namespace: namespace})
+	j.Model, j.problems = rbac.Build(w.objects, o)
 	j.Findings, j.failures = checks.Run(j.Model, checks.All(), checks.Options{Minor: minor})
 	w.mark(j.Findings)
 	return j
@@ -30,9 +30,10 @@ func (w world) judge(minor int, namespace string) judged {
 
 // judgeAll judges the worlds of a tree.
 func (st settings) judgeAll(objects []*source.Object, namespace string) []judged {
+	o := rbac.Options{Namespace: namespace, Shared: st.shared}
 	var all []judged
 	for _, w := range worlds(objects, st.config.Worlds) {
-		all = append(all, w.judge(st.minor, namespace))
+		all = append(all, w.judge(st.minor, o))
 	}
 	return all
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hotpod-dev/hotpod/checks"
+	"github.com/hotpod-dev/hotpod/rbac"
 	"github.com/hotpod-dev/hotpod/report"
 	"github.com/hotpod-dev/hotpod/source"
 	"github.com/hotpod-dev/hotpod/triage"
@@ -102,6 +103,7 @@ type settings struct {
 	checks  []*checks.Check
 	failOn  checks.Severity
 	minor   int
+	shared  *rbac.Shared // between the base and what is scanned
 	outputs []output
 }
 
@@ -241,6 +243,7 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 
 // judge says what is to be reported of what was read.
 func judge(in source.Result, b *base, st settings, namespace string, s streams) report.Scan {
+	st.shared = &rbac.Shared{}
 	var wait sync.WaitGroup
 	wait.Go(func() { b.judge(st, namespace) })
 	now := st.judgeAll(in.Objects, namespace)

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 // TestScript runs what users type. Beside testscript's own commands there are
 //
 //	exits CODE PROGRAM [ARG…]   run a program that must end with this exit code
+//	event JSON, fetch FILE, rev FILE REV [REPO]	see base_test.go
 //	write FILE STRING [N]       write a Go string, N times; @ in it is the number, from 0
 //	apiserver KUBECONFIG FILE [REFUSED…]
 //	                            serve the objects of a file as a cluster, but for some resources
@@ -39,6 +40,9 @@ func TestScript(t *testing.T) {
 			"apiserver": apiserver,
 			"exits":     exits,
 			"write":     writeFile,
+			"event":     writeEvent,
+			"fetch":     fetchCommit,
+			"rev":       isRevision,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
