@@ -52,7 +52,11 @@ func newClient(t Target) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proving findings: %w", err)
 	}
-	anonymous, err := rest.HTTPClientFor(rest.AnonymousClientConfig(t.Config))
+	bare := rest.AnonymousClientConfig(t.Config)
+	if t.Ephemeral {
+		bare.WrapTransport = t.Config.WrapTransport // which there adds no credentials
+	}
+	anonymous, err := rest.HTTPClientFor(bare)
 	if err != nil {
 		return nil, fmt.Errorf("proving findings: %w", err)
 	}

@@ -203,7 +203,7 @@ func (a *attack) take(ctx context.Context, s step) (checks.Verdict, []checks.Tri
 
 // may tells whether a step may be taken on this cluster, by this identity.
 func (a *attack) may(s step) bool {
-	if s.asOther() && !a.who.own {
+	if !a.who.own && (s.asOther() || a.target.Config.Impersonate.UserName != "") {
 		return false // who is impersonated can impersonate nobody
 	}
 	return a.target.Ephemeral || s.dryRun()
