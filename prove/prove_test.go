@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -81,12 +82,12 @@ func TestOutOfOrder(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		"not an API server": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, secret) }, "the operator may not ask: OK"},
+		"not an API server": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, secret) }, "the operator may not ask: OK"},
 		"broken": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, secret, http.StatusInternalServerError) },
 			"the operator may not ask: Internal Server Error"},
 		"busy": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTooManyRequests)
-			io.WriteString(w, `{"kind": "Status", "message": "try\nlater", "data": "`+secret+`"}`)
+			fmt.Fprint(w, `{"kind": "Status", "message": "try\nlater", "data": "`+secret+`"}`)
 		}, "the operator may not ask: try later"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +133,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // else the server does not notice that the client is gone
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client is gone
 		cancel()
 		<-r.Context().Done()
 	}))
