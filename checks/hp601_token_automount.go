@@ -43,20 +43,24 @@ var hp601 = Check{
 
 // needless tells whether a workload is given a token that opens nothing.
 func (p *Pass) needless(w *rbac.Workload, t rbac.Token) bool {
-	return t.Mount == rbac.Automount && known(t) && p.powerless(w, t.Subject)
+	return t.Mount == rbac.Automount && known(t) && p.powerless(w, t)
 }
 
 // known tells whether the input speaks of the account at all. The account
-// default exists in each namespace without being written down.
+// default exists in each namespace without being written down; one that seems
+// to be meant for a namespace which is not named here may have any rights.
 func known(t rbac.Token) bool {
-	return t.Account != nil || t.Subject.Name == "default"
+	if t.Account == nil {
+		return t.Subject.Name == "default"
+	}
+	return !t.Account.BoundElsewhere
 }
 
 // powerless tells whether a workload's account has no grants but those of
 // everybody.
-func (p *Pass) powerless(w *rbac.Workload, s rbac.Subject) bool {
-	for _, g := range p.Model.AllGrants(s) {
-		if !g.Binding.Assumed && g.Binding.CountsFor(w) && g.Subject != group(rbac.Authenticated) {
+func (p *Pass) powerless(w *rbac.Workload, t rbac.Token) bool {
+	for _, g := range p.Model.AllGrants(t.Subject) {
+		if !g.Binding.Assumed && g.Binding.CountsFor(w, t) && g.Subject != group(rbac.Authenticated) {
 			return false
 		}
 	}

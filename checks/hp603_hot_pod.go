@@ -16,7 +16,7 @@ var hp603 = Check{
 	Run: func(p *Pass) error {
 		for _, w := range p.Model.Workloads {
 			for _, t := range w.Tokens {
-				if risks := p.risksTo(w, t.Subject); len(risks) > 0 {
+				if risks := p.risksTo(w, t); len(risks) > 0 {
 					p.report(hotPod(w, t, risks))
 				}
 			}

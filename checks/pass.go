@@ -122,12 +122,13 @@ func (p *Pass) report(f *Finding) {
 
 // risksTo are the findings about what a workload's account may do, by name and
 // through its groups; what gives most comes first.
-func (p *Pass) risksTo(w *rbac.Workload, s rbac.Subject) []*Finding {
+func (p *Pass) risksTo(w *rbac.Workload, t rbac.Token) []*Finding {
+	s := t.Subject
 	all := slices.Clone(p.risks[s])
 	for _, g := range s.Groups() {
 		all = append(all, p.risks[group(g)]...)
 	}
-	all = slices.DeleteFunc(all, func(f *Finding) bool { return f.Binding == nil || !f.Binding.CountsFor(w) })
+	all = slices.DeleteFunc(all, func(f *Finding) bool { return f.Binding == nil || !f.Binding.CountsFor(w, t) })
 	slices.SortFunc(all, comparePower)
 	return all
 }

@@ -121,14 +121,14 @@ func strongestAccount(p *Pass, f *Finding) {
 	from := f.Binding.Object.Origin.Path
 	var worst *Finding
 	for _, s := range p.Model.Subjects() {
-		if s.Kind != "ServiceAccount" || s == f.Subject || (f.Namespace != "" && s.Namespace != f.Namespace) {
+		if s.Kind != "ServiceAccount" || s.Key() == f.Subject.Key() || (f.Namespace != "" && s.Namespace != f.Namespace) {
 			continue
 		}
 		if len(f.Names) > 0 && f.Check.ID == "HP303" && !slices.Contains(f.Names, s.Name) {
 			continue
 		}
 		for _, r := range p.risks[s] {
-			if r.Binding != nil && r.Binding.Near(from) && (worst == nil || comparePower(r, worst) < 0) {
+			if r.Binding != nil && r.Binding.Near(from) && (f.Namespace != "" || r.Reach == Cluster) && (worst == nil || comparePower(r, worst) < 0) {
 				worst = r
 			}
 		}

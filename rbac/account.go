@@ -17,6 +17,9 @@ type ServiceAccount struct {
 	Subject   Subject
 	Automount *bool    // automountServiceAccountToken; nil is true
 	Secrets   []string // names of token Secrets that it lists
+	// BoundElsewhere says that a binding beside it names an account of its name
+	// in a namespace, while it names none: they may be meant to be one.
+	BoundElsewhere bool
 }
 
 // TokenSecret is a Secret that holds a service account's token or a bootstrap

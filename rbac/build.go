@@ -32,12 +32,13 @@ func Build(objects []*source.Object, o Options) (*Model, []source.Problem) {
 		roles:      map[string][]*Role{},
 		accounts:   map[Subject][]*ServiceAccount{},
 		secrets:    map[string][]*TokenSecret{},
+		forks:      forks{},
 		namespaces: map[string][]*source.Object{},
 	}
-	b.forks = findForks(objects)
 	for _, obj := range sorted(objects) {
 		b.add(obj)
 	}
+	b.forks.find(b.model)
 	b.nameVariants()
 	b.assume(shipped())
 	b.aggregateAll()
@@ -235,6 +236,7 @@ func (b *builder) noteMissed(s Subject, binding *source.Object, index int) {
 	}
 	for _, a := range b.accounts[Account(b.namespace, s.Name)] {
 		if a.Object.Namespace == "" && closeness(a.Object.Origin.Path, binding.Origin.Path) >= sameFolder {
+			a.BoundElsewhere = true
 			b.problem(binding.At("subjects", index), false, fmt.Errorf(
 				"%s binds ServiceAccount '%s/%s', but the one beside it names no namespace and is taken as '%s/%s': if these manifests go to %s, scan with --namespace %s",
 				binding, s.Namespace, s.Name, b.namespace, s.Name, s.Namespace, s.Namespace))

@@ -286,7 +286,7 @@ func (c *Comparison) LackedByPods(w *Workload, powers []Power) (lacked []Power, 
 		for _, t := range b.Tokens {
 			carried = true
 			powers = lacking(powers, func(p Power) bool {
-				return allow(c.granted(t.Subject, p.Namespace, func(g *Binding) bool { return g.CountsFor(b) }), p)
+				return allow(c.granted(t.Subject, p.Namespace, func(g *Binding) bool { return g.CountsFor(b, t) }), p)
 			})
 		}
 	}

@@ -15,23 +15,36 @@ import (
 // such folders say is not added up without need.
 type forks map[string]map[string]map[string]bool // folder: child: children it conflicts with
 
-// findForks compares all definitions of each object. Namespaces are left out:
-// projects of one cluster often each bring a copy, with labels of their own.
-func findForks(objects []*source.Object) forks {
+// find compares all definitions of each object that the builder took for
+// whole. Patches are not, and namespaces are left out: projects of one cluster
+// often each bring a copy, with labels of their own.
+func (f forks) find(m *Model) {
 	definitions := map[string][]*source.Object{}
-	for _, o := range objects {
-		if o.Name != "" && o.Kind != "Namespace" {
+	enter := func(o *source.Object) {
+		if o.Name != "" && o.Origin.Path != "" {
 			key := ref(o.Group()+"/"+o.Kind, o.Namespace, o.Name)
 			definitions[key] = append(definitions[key], o)
 		}
 	}
-	f := forks{}
+	for _, r := range m.Roles {
+		if len(r.Rules) > 0 || r.aggregate != nil {
+			enter(r.Object)
+		}
+	}
+	for _, b := range m.Bindings {
+		enter(b.Object)
+	}
+	for _, a := range m.Accounts {
+		enter(a.Object)
+	}
+	for _, w := range m.Workloads {
+		enter(w.Object)
+	}
 	for _, all := range definitions {
 		if differ(all) {
 			f.add(all)
 		}
 	}
-	return f
 }
 
 func differ(all []*source.Object) bool {
@@ -67,9 +80,9 @@ func (f forks) add(all []*source.Object) {
 	}
 }
 
-// separate tells whether two files belong to alternatives. Each of the two
-// folders in which they part must conflict with a third: an overlay conflicts
-// with its base too, and belongs to it. Where one of the files does not say in
+// separate tells whether two files belong to alternatives. The two folders in
+// which they part must conflict with each other, and each with a third: an
+// overlay conflicts with its base too, and belongs to it. Where one of the files does not say in
 // which namespace its objects live it is enough that others of the folders
 // conflict: then the tree holds several things that are deployed apart, and
 // nothing says that these two meet.
@@ -79,7 +92,7 @@ func (f forks) separate(a, b string, assumed bool) bool {
 	if childA == "" || childB == "" || conflicts == nil {
 		return false
 	}
-	if other(conflicts[childA], childB) && other(conflicts[childB], childA) {
+	if conflicts[childA][childB] && len(conflicts[childA]) > 1 && len(conflicts[childB]) > 1 {
 		return true
 	}
 	if !assumed {
@@ -96,11 +109,6 @@ func (f forks) separate(a, b string, assumed bool) bool {
 		}
 	}
 	return false
-}
-
-// other tells whether a set has a member beside one.
-func other(set map[string]bool, than string) bool {
-	return len(set) > 1 || (len(set) == 1 && !set[than])
 }
 
 // parting finds the folder below which the ways to two files part, and the

@@ -35,9 +35,15 @@ func TestForksSeparateAlternatives(t *testing.T) {
 	} {
 		objects = append(objects, roleIn(t, path, "manager-role", i))
 	}
+	// A project whose overlay defines anew what stands in two of its folders.
+	for i, o := range [][2]string{{"p/config/rbac", "x"}, {"p/config/default", "x"}, {"p/config/manager", "y"}, {"p/config/default", "y"}} {
+		objects = append(objects, roleIn(t, o[0]+"/"+o[1]+".yaml", o[1], 100+i))
+	}
 	// The same definition twice is no conflict.
 	objects = append(objects, roleIn(t, "copies/a/role.yaml", "copied", 1), roleIn(t, "copies/b/role.yaml", "copied", 1), roleIn(t, "copies/c/role.yaml", "copied", 1))
-	f := findForks(objects)
+	m, _ := Build(objects, Options{})
+	f := forks{}
+	f.find(m)
 	for _, tt := range []struct {
 		a, b           string
 		plain, assumed bool // separate where namespaces are written down, and where not
@@ -52,6 +58,7 @@ func TestForksSeparateAlternatives(t *testing.T) {
 		{"copies/a/x.yaml", "copies/b/x.yaml", false, false},
 		{"many/a/x.yaml", "app/base/x.yaml", true, true}, // many, app and envs define it: they differ at the root
 		{"elsewhere/x.yaml", "nowhere/x.yaml", false, true},
+		{"p/config/rbac/binding.yaml", "p/config/manager/deploy.yaml", false, false},
 	} {
 		if got := f.separate(tt.a, tt.b, false); got != tt.plain {
 			t.Errorf("separate(%s, %s) = %v, want %v", tt.a, tt.b, got, tt.plain)

@@ -76,9 +76,11 @@ func (b *Binding) CountsFrom(file string) bool { return b.counts(file, false) }
 // binding: in a tree of alternatives, that they are not far apart.
 func (b *Binding) Near(file string) bool { return b.counts(file, true) }
 
-// CountsFor tells the same of a workload.
-func (b *Binding) CountsFor(w *Workload) bool {
-	return b.counts(w.Object.Origin.Path, b.assumed || w.Object.Namespace == "")
+// CountsFor tells the same of a workload that mounts a token. An account that
+// no file defines is the same for both by its name alone, which is little where
+// one of them does not say in which namespace it lives.
+func (b *Binding) CountsFor(w *Workload, t Token) bool {
+	return b.counts(w.Object.Origin.Path, t.Account == nil && (b.assumed || w.Object.Namespace == ""))
 }
 
 func (b *Binding) counts(file string, assumed bool) bool {
