@@ -56,15 +56,17 @@ func known(t rbac.Token) bool {
 	return !t.Account.BoundElsewhere
 }
 
-// powerless tells whether a workload's account has no grants but those of
-// everybody.
+// powerless tells whether a workload's account has no grants but those that
+// everybody has. What all service accounts may do says nothing of the need of
+// one, unless it is risky: then the pod is hot.
 func (p *Pass) powerless(w *rbac.Workload, t rbac.Token) bool {
 	for _, g := range p.Model.AllGrants(t.Subject) {
-		if !g.Binding.Assumed && g.Binding.CountsFor(w, t) && g.Subject != group(rbac.Authenticated) {
+		everybody := g.Subject == group(rbac.Authenticated) || g.Subject == group(rbac.AllAccounts)
+		if !everybody && !g.Binding.Assumed && g.Binding.CountsFor(w, t) {
 			return false
 		}
 	}
-	return true
+	return len(p.risksTo(w, t)) == 0
 }
 
 // ofWorkload makes a finding about a token in a workload, placed where the

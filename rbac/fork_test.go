@@ -36,7 +36,7 @@ func TestForksSeparateAlternatives(t *testing.T) {
 		objects = append(objects, roleIn(t, path, "manager-role", i))
 	}
 	// A project whose overlay defines anew what stands in two of its folders.
-	for i, o := range [][2]string{{"p/config/rbac", "x"}, {"p/config/default", "x"}, {"p/config/manager", "y"}, {"p/config/default", "y"}} {
+	for i, o := range [][2]string{{"p/config/rbac", "x"}, {"p/config/default", "x"}, {"p/config/manager", "w"}, {"p/config/default", "w"}} {
 		objects = append(objects, roleIn(t, o[0]+"/"+o[1]+".yaml", o[1], 100+i))
 	}
 	// The same definition twice is no conflict.
