@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/hotpod-dev/hotpod/source"
 )
@@ -155,19 +154,14 @@ func lacking(powers []Power, had func(Power) bool) []Power {
 func beyond(powers []Power, rules func(Power) []rbacv1.PolicyRule) []Power {
 	var all []Power
 	for _, p := range powers {
-		_, parts := validation.Covers(rules(p), []rbacv1.PolicyRule{p.Can})
-		for _, p.Can = range parts {
+		for _, p.Can = range uncovered(rules(p), p.Can) {
 			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// allow compares as the API server's guard against escalation does.
-func allow(rules []rbacv1.PolicyRule, p Power) bool {
-	all, _ := validation.Covers(rules, []rbacv1.PolicyRule{p.Can})
-	return all
-}
+func allow(rules []rbacv1.PolicyRule, p Power) bool { return len(uncovered(rules, p.Can)) == 0 }
 
 // rules are all that a subject had in a namespace, or in all of them, as far as
 // it adds up with what a file of head says.
@@ -285,8 +279,8 @@ func (c *Comparison) LackedByPods(w *Workload, powers []Power) (lacked []Power, 
 		}
 		for _, t := range b.Tokens {
 			carried = true
-			powers = lacking(powers, func(p Power) bool {
-				return allow(c.granted(t.Subject, p.Namespace, func(g *Binding) bool { return g.CountsFor(b, t) }), p)
+			powers = beyond(powers, func(p Power) []rbacv1.PolicyRule {
+				return c.granted(t.Subject, p.Namespace, func(g *Binding) bool { return g.CountsFor(b, t) })
 			})
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/component-helpers/auth/rbac/validation"
 )
 
 // Change is what a subject may do now and could not before, and the other way
@@ -89,10 +88,6 @@ func (c *Comparison) sameGrants(s Subject) bool {
 	})
 }
 
-// maxParts bounds into how many parts a rule is taken apart. A rule of more is
-// compared as a whole.
-const maxParts = 4_000
-
 // powers are the parts of what a grant allows: one verb on one resource each.
 // Under a RoleBinding what is not of a namespace is inert.
 func (g Grant) powers() []Power {
@@ -109,14 +104,6 @@ func (g Grant) powers() []Power {
 		}
 	}
 	return all
-}
-
-func parts(rule rbacv1.PolicyRule) []rbacv1.PolicyRule {
-	n := len(rule.Verbs) * (len(rule.APIGroups)*len(rule.Resources)*max(1, len(rule.ResourceNames)) + len(rule.NonResourceURLs))
-	if n > maxParts {
-		return []rbacv1.PolicyRule{rule}
-	}
-	return validation.BreakdownRule(rule)
 }
 
 // clusterResources are the resources of Kubernetes itself that are in no
