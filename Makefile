@@ -5,6 +5,8 @@ TOOLS     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hotpod/tools
 FUZZTIME  ?= 30s
 TESTFLAGS ?=
 TREE      ?= fixtures
+QUESTIONS ?= 100000
+KIND_IMAGE ?=
 
 golangci-lint := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
 actionlint    := $(TOOLS)/actionlint@v1.7.12/actionlint
@@ -13,7 +15,7 @@ npm           := e2e/sarif/node_modules/.package-lock.json
 mermaid       := e2e/mermaid/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint generate verify golden fuzz bench e2e sarif summary controlplane builtin ci clean
+.PHONY: e2e-kind differential help demo build test lint generate verify golden fuzz bench e2e sarif summary controlplane builtin ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -58,8 +60,17 @@ fuzz: ## run each fuzz test for FUZZTIME
 bench: ## time whole scans of TREE next to plain reading and other scanners
 	go run ./bench $(TREE)
 
-e2e: $(act) ## run the GitHub Action itself, in act
+e2e: $(act) ## run the action in act, then comparisons, attacks and proofs on a real API server
 	PATH="$(dir $(act)):$$PATH" go test -count=1 ./e2e/action
+	KUBEBUILDER_ASSETS="$$(e2e/controlplane/build.sh | tail -1)" \
+	  go test -count=1 -p 1 -timeout 20m ./cluster ./cmd/hotpod ./prove ./e2e/differential ./e2e/prove ./e2e/scenarios ./e2e/kubiscan
+
+e2e-kind: ## the tests of package cluster that need a container engine, with the node image KIND_IMAGE
+	HOTPOD_KIND_IMAGE=$(KIND_IMAGE) go test -count=1 -run Kind -v -timeout 15m ./cluster
+
+differential: ## compare the model with the API server over QUESTIONS questions
+	KUBEBUILDER_ASSETS="$$(e2e/controlplane/build.sh | tail -1)" HOTPOD_QUESTIONS=$(QUESTIONS) \
+	  go test -count=1 -timeout 30m -v ./e2e/differential
 
 sarif: build $(npm) ## check the SARIF of the fixtures by GitHub's rules
 	e2e/sarif/fixtures.sh bin/hotpod
