@@ -35,6 +35,8 @@ type baseTree struct {
 	open   func() error   // before the rest is used
 	sub    func(dir string) (fs.FS, error)
 	close  func() error
+	// missing are folders of it that could not be read.
+	missing func() []string
 }
 
 // openBase finds out what --base means: auto, a file or folder where it is
@@ -132,9 +134,10 @@ func commitBase(ctx context.Context, repo *git.Repo, commit, name string) *base 
 	}()
 	return &base{name: name, tree: &baseTree{
 		dir: repo.Top, memory: source.NewMemory(repo.Sum),
-		open:  func() error { <-listed; return err },
-		sub:   func(dir string) (fs.FS, error) { return tree.Sub(dir) },
-		close: func() error { return tree.Close() },
+		open:    func() error { <-listed; return err },
+		sub:     func(dir string) (fs.FS, error) { return tree.Sub(dir) },
+		close:   func() error { return tree.Close() },
+		missing: func() []string { return tree.Missing() },
 	}}
 }
 
@@ -170,7 +173,7 @@ func folder(dir string, paths []string) (*base, error) {
 	}
 	nothing := func() error { return nil }
 	return &base{name: filepath.ToSlash(dir), tree: &baseTree{
-		dir: stands, memory: source.NewMemory(sum), open: nothing, sub: open, close: nothing,
+		dir: stands, memory: source.NewMemory(sum), open: nothing, sub: open, close: nothing, missing: func() []string { return nil },
 	}}, nil
 }
 
@@ -212,6 +215,10 @@ func (b *base) load(ctx context.Context, head input, o source.Options) error {
 	}
 	var err error
 	b.read, err = source.Load(ctx, trees, o)
+	for _, dir := range b.tree.missing() {
+		at := source.Position{Path: shown(filepath.Join(b.tree.dir, filepath.FromSlash(dir)))}
+		b.read.Problems = append(b.read.Problems, source.Problem{Position: at, Err: errors.New("the submodule's repository lacks the commit that the base names"), Incomplete: true})
+	}
 	if closed := b.tree.close(); err == nil {
 		err = closed
 	}

@@ -157,6 +157,38 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func TestSubmodule(t *testing.T) {
+	library := repository(t, "sha1", map[string]string{"lib.yaml": "lib: 1\n"})
+	dir := repository(t, "sha1", files)
+	git(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", library, "vendored/lib")
+	git(t, dir, "commit", "-q", "-m", "with a submodule")
+	write(t, dir, map[string]string{"vendored/lib/lib.yaml": "lib: 2\n"})
+	git(t, filepath.Join(dir, "vendored/lib"), "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "-a", "-m", "two")
+
+	_, tree := open(t, dir, 1<<20)
+	if text, err := fs.ReadFile(tree, "vendored/lib/lib.yaml"); err != nil || string(text) != "lib: 1\n" {
+		t.Errorf("the submodule's file holds %q, %v; want what the commit names", text, err)
+	}
+	if len(tree.Missing()) > 0 {
+		t.Errorf("%q are missing", tree.Missing())
+	}
+
+	git(t, dir, "update-index", "--cacheinfo", "160000,"+strings.Repeat("1", 40)+",vendored/lib")
+	git(t, dir, "commit", "-q", "-m", "with a commit that is not there")
+	_, tree = open(t, dir, 1<<20)
+	if diff := cmp.Diff([]string{"vendored/lib"}, tree.Missing()); diff != "" {
+		t.Errorf("missing submodules differ (-want +got):\n%s", diff)
+	}
+
+	if err := os.RemoveAll(filepath.Join(dir, "vendored")); err != nil {
+		t.Fatal(err)
+	}
+	_, tree = open(t, dir, 1<<20)
+	if entries, err := fs.ReadDir(tree, "vendored/lib"); err != nil || len(entries) != 0 || len(tree.Missing()) != 0 {
+		t.Errorf("a submodule that is not checked out holds %v, %v; missing are %q", entries, err, tree.Missing())
+	}
+}
+
 func TestLongFileIsCut(t *testing.T) {
 	dir := repository(t, "sha1", files)
 	_, tree := open(t, dir, 10)

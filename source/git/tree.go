@@ -7,17 +7,20 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
 
 // Tree is the tree of a commit as a file system, for reading. Symbolic links
-// are followed inside of it only; submodules are empty folders.
+// are followed inside of it only. Submodules are part of it as far as the work
+// tree has them with the commit that is named, and else empty folders.
 type Tree struct {
-	root  *node
-	blobs *blobs
-	limit int64
+	root    *node
+	limit   int64
+	opened  []*blobs
+	missing []string
 }
 
 // node is a file, folder or symbolic link.
@@ -25,6 +28,7 @@ type node struct {
 	name  string
 	mode  fs.FileMode
 	id    string
+	blobs *blobs           // that hold it
 	below map[string]*node // of a folder
 }
 
@@ -35,26 +39,63 @@ func (r *Repo) Tree(ctx context.Context, commit string, limit int64) (*Tree, err
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{root: folder("."), blobs: &blobs{command: func() *command { return r.batch(ctx) }}, limit: limit}
+	held := &blobs{command: func() *command { return r.batch(ctx) }}
+	t := &Tree{root: folder("."), limit: limit, opened: []*blobs{held}}
 	for entry := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
 		head, name, ok := strings.Cut(entry, "\t")
 		fields := strings.Fields(head) // mode, type, id
 		if !ok || len(fields) != 3 || !fs.ValidPath(name) {
 			continue // an empty tree, or a name that no work tree could hold
 		}
-		t.root.add(strings.Split(name, "/"), fields[0], fields[2])
+		n := &node{name: path.Base(name), mode: 0o644, id: fields[2], blobs: held}
+		switch fields[0] {
+		case "160000":
+			n = t.submodule(ctx, r, name, fields[2])
+		case "120000":
+			n.mode = fs.ModeSymlink | 0o777
+		}
+		t.root.add(strings.Split(name, "/"), n)
 	}
 	return t, nil
 }
 
-// Close ends the process that reads files.
-func (t *Tree) Close() error { return t.blobs.close() }
+// submodule lists the tree of a submodule's commit. Its repository is that of
+// the work tree; nothing is fetched.
+func (t *Tree) submodule(ctx context.Context, r *Repo, name, commit string) *node {
+	empty := folder(path.Base(name))
+	dir := filepath.Join(r.Top, filepath.FromSlash(name))
+	sub, err := Open(ctx, dir)
+	if err != nil || sub.Top != dir {
+		return empty // not checked out: nor is it scanned
+	}
+	tree, err := sub.Tree(ctx, commit, t.limit)
+	if err != nil {
+		t.missing = append(t.missing, name)
+		return empty
+	}
+	t.opened, t.missing = append(t.opened, tree.opened...), append(t.missing, tree.missing...)
+	tree.root.name = empty.name
+	return tree.root
+}
+
+// Missing lists the submodules that are checked out, but not known as they
+// were in the commit.
+func (t *Tree) Missing() []string { return t.missing }
+
+// Close ends the processes that read files.
+func (t *Tree) Close() error {
+	var err error
+	for _, b := range t.opened {
+		err = errors.Join(err, b.close())
+	}
+	return err
+}
 
 func folder(name string) *node {
 	return &node{name: name, mode: fs.ModeDir | 0o755, below: map[string]*node{}}
 }
 
-func (n *node) add(names []string, mode, id string) {
+func (n *node) add(names []string, leaf *node) {
 	for _, dir := range names[:len(names)-1] {
 		if n.below[dir] == nil {
 			n.below[dir] = folder(dir)
@@ -64,15 +105,7 @@ func (n *node) add(names []string, mode, id string) {
 			return // below a file: no tree of git's own making
 		}
 	}
-	last := names[len(names)-1]
-	switch mode {
-	case "160000":
-		n.below[last] = folder(last)
-	case "120000":
-		n.below[last] = &node{name: last, mode: fs.ModeSymlink | 0o777, id: id}
-	default:
-		n.below[last] = &node{name: last, mode: 0o644, id: id}
-	}
+	n.below[leaf.name] = leaf
 }
 
 // maxLinks bounds how many symbolic links lead on to each other.
@@ -99,7 +132,7 @@ walk:
 			if n.mode&fs.ModeSymlink == 0 || (i == len(parts)-1 && !follow) {
 				continue
 			}
-			to, err := t.blobs.read(n.id, maxLinkLength)
+			to, err := n.blobs.read(n.id, maxLinkLength)
 			if err != nil {
 				return fail(err)
 			}
@@ -128,13 +161,13 @@ func (t *Tree) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	if n.mode.IsDir() {
-		return &openDir{info: t.info(n), left: t.entries(n)}, nil
+		return &openDir{info: info{n}, left: n.entries()}, nil
 	}
-	b, err := t.blobs.read(n.id, t.limit+1)
+	b, err := n.blobs.read(n.id, t.limit+1)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &openFile{info: t.info(n), rest: b.data}, nil
+	return &openFile{info: info{n}, rest: b.data}, nil
 }
 
 // Stat is that of fs.StatFS.
@@ -148,7 +181,7 @@ func (t *Tree) stat(op, name string, follow bool) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.info(n), nil
+	return info{n}, nil
 }
 
 // ReadLink is that of fs.ReadLinkFS.
@@ -160,7 +193,7 @@ func (t *Tree) ReadLink(name string) (string, error) {
 	if n.mode&fs.ModeSymlink == 0 {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
-	b, err := t.blobs.read(n.id, maxLinkLength)
+	b, err := n.blobs.read(n.id, maxLinkLength)
 	return string(b.data), err
 }
 
@@ -173,7 +206,7 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !n.mode.IsDir() {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a folder")}
 	}
-	return t.entries(n), nil
+	return n.entries(), nil
 }
 
 // Sub gives a folder as a tree of its own, which links do not lead out of.
@@ -185,7 +218,7 @@ func (t *Tree) Sub(name string) (fs.FS, error) {
 	if !n.mode.IsDir() {
 		return nil, &fs.PathError{Op: "sub", Path: name, Err: errors.New("not a folder")}
 	}
-	return &Tree{root: n, blobs: t.blobs, limit: t.limit}, nil
+	return &Tree{root: n, limit: t.limit}, nil
 }
 
 // Sum names the contents of a file, as Repo.Sum does, without reading it.
@@ -197,22 +230,17 @@ func (t *Tree) Sum(name string) string {
 	return n.id
 }
 
-func (t *Tree) entries(n *node) []fs.DirEntry {
+func (n *node) entries() []fs.DirEntry {
 	var all []fs.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(n.below)) {
-		all = append(all, fs.FileInfoToDirEntry(t.info(n.below[name])))
+		all = append(all, fs.FileInfoToDirEntry(info{n.below[name]}))
 	}
 	return all
 }
 
-func (t *Tree) info(n *node) info { return info{n, t.blobs} }
-
 // info is what is known of a node. Its size is asked for only when needed: the
 // list of a tree does not hold it.
-type info struct {
-	*node
-	blobs *blobs
-}
+type info struct{ *node }
 
 func (i info) Size() int64 {
 	if i.mode.IsDir() {
