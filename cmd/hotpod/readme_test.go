@@ -30,3 +30,14 @@ func TestReadmeShowsRealOutput(t *testing.T) {
 		t.Errorf("README.md shows\n%s\nbut hotpod scan fixtures/demo says\n%s", shown, out.String())
 	}
 }
+
+// The role that the documentation gives to Hotpod itself has one risky rule,
+// which says why.
+func TestLiveRoleIsJustified(t *testing.T) {
+	t.Chdir("../..")
+	var out, errs bytes.Buffer
+	code := run(context.Background(), []string{"scan", "docs/live-role.yaml", "--fail-on", "low"}, streams{out: &out, err: &errs, now: time.Now, env: noEnv})
+	if code != exitClean || !strings.Contains(out.String(), "1 finding ignored, with a reason.") {
+		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
+	}
+}
