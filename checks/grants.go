@@ -94,7 +94,7 @@ func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
 	hits := []hit{h}
 	var chain []Place
 	for _, perm := range others {
-		with, ok := p.second(perm, namespace, h.Binding.Object.Origin.Path, p.Model.AllGrants(s))
+		with, ok := p.second(perm, namespace, h, p.Model.AllGrants(s))
 		if !ok {
 			return nil
 		}
@@ -119,12 +119,16 @@ func (p *Pass) complete(h hit, others Permissions, s rbac.Subject) *Finding {
 // second finds a grant of a further permission that is of use where the first
 // one is: in its namespace, or anywhere if it reaches everywhere, as the file
 // of the first one sees it. A grant to the whole cluster is preferred.
-func (p *Pass) second(perm Permission, namespace, from string, grants []rbac.Grant) (found hit, ok bool) {
+func (p *Pass) second(perm Permission, namespace string, first hit, grants []rbac.Grant) (found hit, ok bool) {
+	from := first.Binding.Object.Origin.Path
 	for _, g := range grants {
 		if g.Role == nil || !g.Binding.CountsFrom(from) || (g.Binding.Namespace != "" && (perm.ClusterScoped || (namespace != "" && g.Binding.Namespace != namespace))) {
 			continue
 		}
 		for _, h := range p.ruleHits(g, perm) {
+			if perm.OnNamed && !h.actsOn(first.match.names) {
+				continue
+			}
 			if h.Binding.Namespace == "" {
 				return h, true
 			}
@@ -134,6 +138,17 @@ func (p *Pass) second(perm Permission, namespace, from string, grants []rbac.Gra
 		}
 	}
 	return found, ok
+}
+
+// actsOn tells whether a hit allows something with an object of one of the
+// names; any names are none at all. A create has no name yet when it is
+// authorized.
+func (h hit) actsOn(names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	named := slices.ContainsFunc(h.match.verbs, func(verb string) bool { return verb != "create" })
+	return named && (len(h.match.names) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(h.match.names, n) }))
 }
 
 // unbound reports a role that no binding uses.
@@ -165,6 +180,9 @@ func (p *Pass) roleHits(r *rbac.Role, ask Permissions) (all [][]hit, ok bool) {
 			return nil, false
 		}
 		hits := p.ruleHits(g, perm)
+		if perm.OnNamed && len(all) > 0 {
+			hits = slices.DeleteFunc(hits, func(h hit) bool { return !h.actsOn(all[0][0].match.names) })
+		}
 		if len(hits) == 0 {
 			return nil, false
 		}

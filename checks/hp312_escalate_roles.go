@@ -7,8 +7,8 @@ var hp312 = Check{
 	Severity: reaches(Critical, High, Medium, Medium),
 	Can:      "can write any permission into roles",
 	Asks: []Permissions{
-		{can("escalate", rbacGroup, "clusterroles").clusterScoped(), can("create update patch", rbacGroup, "clusterroles").clusterScoped()},
-		{can("escalate", rbacGroup, "roles"), can("create update patch", rbacGroup, "roles")},
+		{can("escalate", rbacGroup, "clusterroles").clusterScoped(), can("create update patch", rbacGroup, "clusterroles").clusterScoped().onNamed()},
+		{can("escalate", rbacGroup, "roles"), can("create update patch", rbacGroup, "roles").onNamed()},
 	},
 	Doc: Doc{
 		Why:        "The API server lets nobody write a role that gives more than they have themselves, unless they have the verb `escalate` on it. With it, a subject adds `*` to a role that it is bound to and has everything.",

@@ -16,6 +16,9 @@ type Permission struct {
 	Resources []string // with the subresource: pods/exec
 	// ClusterScoped resources are out of a RoleBinding's reach.
 	ClusterScoped bool
+	// OnNamed says that where resourceNames limit the first permission of an ask
+	// this one must allow something with an object of one of these names.
+	OnNamed bool
 	// Before is the Kubernetes minor, such as 35, since which the permission
 	// is of no use; 0 is never.
 	Before int
@@ -31,6 +34,11 @@ func can(verbs, group string, resources ...string) Permission {
 
 func (p Permission) clusterScoped() Permission {
 	p.ClusterScoped = true
+	return p
+}
+
+func (p Permission) onNamed() Permission {
+	p.OnNamed = true
 	return p
 }
 
