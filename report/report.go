@@ -34,6 +34,8 @@ type Report struct {
 	// Blob is the address below which a browser shows the files of the
 	// repository as they were scanned, if there is one.
 	Blob string `json:"blob,omitempty"`
+	// MaxResults is how many results SARIF holds at the most; 0 is what GitHub shows.
+	MaxResults int `json:"maxResults,omitempty"`
 	// ShowIgnored writes ignored findings into SARIF, as suppressed.
 	ShowIgnored bool `json:"showIgnored,omitempty"`
 }

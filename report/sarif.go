@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -102,13 +103,14 @@ func sarifRun(r *Report) *sarif.Run {
 		index[rule.ID] = uint(i)
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule(rule))
 	}
-	shown := r.Results[:min(len(r.Results), maxResults)]
+	most := cmp.Or(r.MaxResults, maxResults)
+	shown := r.Results[:min(len(r.Results), most)]
 	for i := range shown {
 		run.Results = append(run.Results, sarifResult(r, &shown[i], index))
 	}
 	cutOff := len(r.Results) - len(shown)
 	if r.ShowIgnored {
-		ignored := r.Ignored[:min(len(r.Ignored), maxResults-len(shown))]
+		ignored := r.Ignored[:min(len(r.Ignored), most-len(shown))]
 		for i := range ignored {
 			run.Results = append(run.Results, sarifResult(r, &ignored[i], index))
 		}
@@ -311,7 +313,7 @@ func invocation(r *Report, cutOff int) *sarif.Invocation {
 	}
 	if cutOff > 0 {
 		inv.ToolExecutionNotifications = append(inv.ToolExecutionNotifications, sarif.NewNotification().WithLevel("warning").
-			WithMessage(sarif.NewTextMessage(fmt.Sprintf("%d results of the lowest severity were left out: GitHub shows %d", cutOff, maxResults))))
+			WithMessage(sarif.NewTextMessage(fmt.Sprintf("%d results of the lowest severity were left out: at most %d are written", cutOff, cmp.Or(r.MaxResults, maxResults)))))
 	}
 	return inv
 }

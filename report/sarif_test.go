@@ -150,7 +150,7 @@ func TestSARIFLimitOfResults(t *testing.T) {
 			cut += 10
 		}
 		notes := log.Runs[0].Invocations[0].Notifications
-		want := fmt.Sprintf("%d results of the lowest severity were left out: GitHub shows 5000", cut)
+		want := fmt.Sprintf("%d results of the lowest severity were left out: at most 5000 are written", cut)
 		if len(notes) != 1 || notes[0].Message.Text != want || notes[0].Level != "warning" {
 			t.Errorf("notifications %+v, want %q", notes, want)
 		}

@@ -29,6 +29,7 @@ type scanOptions struct {
 	config          string
 	category        string
 	sarifSuppressed bool
+	sarifResults    int
 	fix, dryRun     bool
 	base            string
 	target          target
@@ -92,6 +93,7 @@ impersonation, and SubjectAccessReviews.`,
 	o.target.contextFlags(f)
 	o.target.ephemeralFlags(f)
 	f.BoolVar(&o.prove, "prove", false, "try each finding on the cluster and attach what it answers")
+	f.IntVar(&o.sarifResults, "sarif-results", 0, "write at most this `number` of results into SARIF, the worst (default 5000, as many as GitHub shows)")
 	f.BoolVar(&o.sarifSuppressed, "sarif-suppressed", false, "write ignored findings into SARIF too, as suppressed")
 	return cmd
 }
@@ -233,6 +235,7 @@ func scan(ctx context.Context, args []string, o scanOptions, configGiven bool, s
 		}
 	}
 	r := report.New(found)
+	r.MaxResults = o.sarifResults
 	r.Prefix, r.Category, r.ShowIgnored, r.Blob = prefix(), o.category, o.sarifSuppressed, blob(s.env)
 	addLineHashes(r)
 	if err := write(r, st.outputs, s); err != nil {
