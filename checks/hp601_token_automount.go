@@ -14,17 +14,15 @@ var hp601 = Check{
 	Late:     true,
 	Run: func(p *Pass) error {
 		for _, w := range p.Model.Workloads {
-			for _, t := range w.Tokens {
-				if !p.needless(w, t) {
-					continue
-				}
-				f := ofWorkload(w, t, "mounts the token of "+t.Subject.String()+", which may do nothing that every login may not")
-				if !slices.ContainsFunc(w.Tokens, func(t rbac.Token) bool { return t.Mount == rbac.Automount && !p.needless(w, t) }) {
-					f.Fix = noToken(w)
-				}
-				p.report(f)
-				break
+			automounted := slices.DeleteFunc(slices.Clone(w.Tokens), func(t rbac.Token) bool { return t.Mount != rbac.Automount })
+			needed := slices.ContainsFunc(automounted, func(t rbac.Token) bool { return !p.needless(w, t) })
+			if len(automounted) == 0 || needed { // where the account has several definitions, by any of them
+				continue
 			}
+			t := automounted[0]
+			f := ofWorkload(w, t, "mounts the token of "+t.Subject.String()+", which may do nothing that every login may not")
+			f.Fix = noToken(w)
+			p.report(f)
 		}
 		return nil
 	},
@@ -43,7 +41,7 @@ var hp601 = Check{
 
 // needless tells whether a workload is given a token that opens nothing.
 func (p *Pass) needless(w *rbac.Workload, t rbac.Token) bool {
-	return t.Mount == rbac.Automount && known(t) && p.powerless(w, t)
+	return known(t) && p.powerless(w, t)
 }
 
 // known tells whether the input speaks of the account at all. The account
