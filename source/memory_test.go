@@ -2,6 +2,7 @@ package source
 
 import (
 	"io/fs"
+	"sync"
 	"testing"
 	"testing/fstest"
 )
@@ -9,10 +10,13 @@ import (
 // counted is a file system that knows sums and counts what is opened.
 type counted struct {
 	fstest.MapFS
+	mu     *sync.Mutex // files are read side by side
 	opened map[string]int
 }
 
 func (c counted) Open(name string) (fs.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.opened[name]++
 	return c.MapFS.Open(name)
 }
@@ -24,7 +28,7 @@ func TestMemoryParsesOnce(t *testing.T) {
 		return &fstest.MapFile{Data: []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: " + name + "}\n")}
 	}
 	head := fstest.MapFS{"same.yaml": role("same"), "changed.yaml": role("after"), "copy.yaml": role("same")}
-	base := counted{fstest.MapFS{"same.yaml": role("same"), "changed.yaml": role("before"), "gone.yaml": role("gone")}, map[string]int{}}
+	base := counted{fstest.MapFS{"same.yaml": role("same"), "changed.yaml": role("before"), "gone.yaml": role("gone")}, &sync.Mutex{}, map[string]int{}}
 	o := Options{Limits: DefaultLimits(), Memory: NewMemory(func(data []byte) string { return "sum of " + string(data) })}
 	load := func(fsys fs.FS) map[string]*Object {
 		in, err := Load(t.Context(), []Tree{{FS: fsys, Name: "."}}, o)
